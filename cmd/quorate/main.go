@@ -1,0 +1,4 @@
+// Command quorate coordinates programs over etcd.
+package main
+
+func main() {}

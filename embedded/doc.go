@@ -1,0 +1,2 @@
+// Package embedded runs real etcd members inside the process.
+package embedded

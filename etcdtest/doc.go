@@ -1,0 +1,2 @@
+// Package etcdtest is an in-memory etcd gateway for tests.
+package etcdtest

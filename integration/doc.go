@@ -1,0 +1,2 @@
+// Package integration tests quorate against real etcd servers.
+package integration
