@@ -1,0 +1,121 @@
+package etcd
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/quorate/quorate/internal/h1"
+)
+
+// A Client speaks to one etcd cluster. It is safe for use by many goroutines
+// at once; a program needs one.
+type Client struct {
+	cfg    Config // without the password
+	ns     string
+	log    *slog.Logger
+	eps    *endpoints
+	tokens *tokenSource
+
+	reads, writes *group
+
+	life context.Context // ends with Close
+	end  context.CancelCauseFunc
+	wg   sync.WaitGroup // goroutines of the client
+}
+
+// How many requests of each sort are under way before calls share them.
+const (
+	readsUnderWay  = 4
+	writesUnderWay = 4
+)
+
+// New makes a client. It does no I/O but for reading the files that cfg.TLS
+// names: whether etcd is there shows with the first call, or with Status.
+// Close frees what the client holds.
+func New(cfg Config) (*Client, error) {
+	cfg, urls, err := cfg.normalize()
+	if err != nil {
+		return nil, invalid("configuration", "", err)
+	}
+	tlsConfig, err := cfg.TLS.build()
+	if err != nil {
+		return nil, invalid("configuration", "TLS", err)
+	}
+	c := &Client{ns: cfg.Namespace, log: cfg.Logger, eps: &endpoints{begun: time.Now()}}
+	c.life, c.end = context.WithCancelCause(context.Background())
+	c.tokens = &tokenSource{c: c}
+	if user, password := cfg.Username, cfg.Password; user != "" {
+		c.tokens.credentials = func() (string, string) { return user, password }
+	}
+	cfg.Password = ""
+	c.cfg = cfg
+	for _, u := range urls {
+		ep := &endpoint{url: u.String(), host: u.Host, secure: u.Scheme == "https"}
+		pc := h1.Config{Dial: cfg.Dial, MaxReply: cfg.MaxReplyBytes, DialTimeout: cfg.DialTimeout}
+		if ep.secure {
+			pc.TLS = tlsConfig
+		}
+		if cfg.Proxy != nil {
+			target := &url.URL{Scheme: u.Scheme, Host: u.Host}
+			pc.Proxy = func() (*url.URL, error) { return proxyFor(cfg, target) }
+		}
+		ep.pool = h1.New(u.Host, pc)
+		c.eps.list = append(c.eps.list, ep)
+	}
+	c.reads = newGroup(c, readsUnderWay, false)
+	c.writes = newGroup(c, writesUnderWay, true)
+	return c, nil
+}
+
+// Close ends the client: calls and watches that are under way end with
+// ErrClosed, connections are closed, and Close returns when all of that is
+// done. It is idempotent.
+func (c *Client) Close() error {
+	c.end(ErrClosed)
+	for _, ep := range c.eps.list {
+		ep.pool.Close()
+	}
+	c.wg.Wait()
+	return nil
+}
+
+// Endpoints gives the URLs the client was made with.
+func (c *Client) Endpoints() []string {
+	out := make([]string, len(c.eps.list))
+	for i, ep := range c.eps.list {
+		out[i] = ep.url
+	}
+	return out
+}
+
+// Format shows where the client points to and no secret, whatever the verb.
+func (c *Client) Format(s fmt.State, _ rune) {
+	if c == nil {
+		_, _ = s.Write([]byte("etcd.Client(nil)"))
+		return
+	}
+	fmt.Fprintf(s, "etcd.Client{endpoints=%q}", c.Endpoints())
+}
+
+// header gives the lines of a request that depend on who asks and how.
+func (c *Client) header(token string, anyMember bool) []byte {
+	var h []byte
+	if !anyMember {
+		// A member without a leader then refuses at once, before it does
+		// anything, instead of leaving the outcome open seconds later.
+		h = append(h, "Grpc-Metadata-hasleader: true\r\n"...)
+	}
+	if token != "" {
+		h = append(h, "Authorization: "...)
+		h = append(h, token...)
+		h = append(h, "\r\n"...)
+	}
+	return h
+}
+
+func itoa(n int64) string { return strconv.FormatInt(n, 10) }

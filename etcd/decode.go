@@ -1,0 +1,178 @@
+package etcd
+
+import (
+	"strconv"
+
+	"github.com/quorate/quorate/internal/jsonwire"
+)
+
+// A decoder reads replies. The gateway leaves zero fields out, writes 64-bit
+// integers as strings and may add fields; fields not known here are skipped.
+type decoder struct {
+	*jsonwire.Reader
+	ns int // length of the namespace that keys begin with
+}
+
+func (d decoder) header(h *Header) {
+	for name := range d.Object {
+		switch string(name) {
+		case "cluster_id":
+			h.ClusterID = d.Uint64()
+		case "member_id":
+			h.MemberID = d.Uint64()
+		case "revision":
+			h.Revision = d.Int64()
+		case "raft_term":
+			h.RaftTerm = d.Uint64()
+		}
+	}
+}
+
+func (d decoder) kv(kv *KV) {
+	for name := range d.Object {
+		switch string(name) {
+		case "key":
+			k := d.BytesString()
+			kv.Key = k[min(d.ns, len(k)):]
+		case "value":
+			kv.Value = d.Bytes()
+		case "create_revision":
+			kv.CreateRevision = d.Int64()
+		case "mod_revision":
+			kv.ModRevision = d.Int64()
+		case "version":
+			kv.Version = d.Int64()
+		case "lease":
+			kv.Lease = LeaseID(d.Int64())
+		}
+	}
+}
+
+func (d decoder) kvs(dst []KV) []KV {
+	for range d.Array {
+		dst = append(dst, KV{})
+		d.kv(&dst[len(dst)-1])
+	}
+	return dst
+}
+
+// Each of these reads a result. A nested result has a header that holds only
+// the revision, or none: the outer one stands in for it.
+
+func (d decoder) get(r *GetResult) {
+	for name := range d.Object {
+		switch string(name) {
+		case "header":
+			d.header(&r.Header)
+		case "kvs":
+			r.KVs = d.kvs(r.KVs)
+		case "more":
+			r.More = d.Bool()
+		case "count":
+			r.Count = d.Int64()
+		}
+	}
+}
+
+func (d decoder) put(r *PutResult) {
+	for name := range d.Object {
+		switch string(name) {
+		case "header":
+			d.header(&r.Header)
+		case "prev_kv":
+			r.Prev = new(KV)
+			d.kv(r.Prev)
+		}
+	}
+}
+
+func (d decoder) delete(r *DeleteResult) {
+	for name := range d.Object {
+		switch string(name) {
+		case "header":
+			d.header(&r.Header)
+		case "deleted":
+			r.Deleted = d.Int64()
+		case "prev_kvs":
+			r.Prev = d.kvs(r.Prev)
+		}
+	}
+}
+
+func (d decoder) txn(r *TxnResult) {
+	for name := range d.Object {
+		switch string(name) {
+		case "header":
+			d.header(&r.Header)
+		case "succeeded":
+			r.Succeeded = d.Bool()
+		case "responses":
+			for range d.Array {
+				r.Results = append(r.Results, OpResult{})
+				d.opResult(&r.Results[len(r.Results)-1])
+			}
+		}
+	}
+}
+
+func (d decoder) opResult(r *OpResult) {
+	for name := range d.Object {
+		switch string(name) {
+		case "response_range":
+			r.Get = new(GetResult)
+			d.get(r.Get)
+		case "response_put":
+			r.Put = new(PutResult)
+			d.put(r.Put)
+		case "response_delete_range":
+			r.Delete = new(DeleteResult)
+			d.delete(r.Delete)
+		case "response_txn":
+			r.Txn = new(TxnResult)
+			d.txn(r.Txn)
+		}
+	}
+}
+
+// fits checks that a transaction's result has the shape the transaction asks
+// for, so that nobody finds a nil where a result belongs, and gives every
+// nested result the header of the whole.
+func (r *TxnResult) fits(t *Txn) error {
+	ops := t.Then
+	if !r.Succeeded {
+		ops = t.Else
+	}
+	if len(r.Results) != len(ops) {
+		return errShape("a transaction of " + strconv.Itoa(len(ops)) + " operations has " + strconv.Itoa(len(r.Results)) + " results")
+	}
+	for i := range ops {
+		if err := r.Results[i].fits(&ops[i], r.Header); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *OpResult) fits(op *Op, h Header) error {
+	switch {
+	case op.kind == opGet && r.Get != nil:
+		r.Get.Header = h
+	case op.kind == opPut && r.Put != nil:
+		r.Put.Header = h
+	case op.kind == opDelete && r.Delete != nil:
+		r.Delete.Header = h
+	case op.kind == opTxn && r.Txn != nil:
+		r.Txn.Header = h
+		return r.Txn.fits(op.txn)
+	case op.kind == opTxn && len(op.txn.Then) == 0 && len(op.txn.Else) == 0:
+		r.Txn = &TxnResult{Header: h}
+	default:
+		return errShape("the result of an operation is of another kind")
+	}
+	return nil
+}
+
+// errShape is an error of a reply that is valid JSON but not what was asked for.
+type errShape string
+
+func (e errShape) Error() string { return "malformed reply: " + string(e) }

@@ -1,0 +1,95 @@
+package etcd
+
+import (
+	"context"
+	"errors"
+	"iter"
+)
+
+// A ListOption changes what List reads.
+type ListOption interface{ applyList(*listOptions) }
+
+type listOptions struct {
+	page     int64
+	keysOnly bool
+	revision int64
+}
+
+type listOption func(*listOptions)
+
+func (f listOption) applyList(o *listOptions) { f(o) }
+
+// defaultPage is how many keys List reads at a time.
+const defaultPage = 500
+
+// PageSize sets how many keys List reads at a time. Default 500.
+func PageSize(n int) ListOption { return listOption(func(o *listOptions) { o.page = int64(n) }) }
+
+// ListKeysOnly leaves the values out.
+func ListKeysOnly() ListOption { return listOption(func(o *listOptions) { o.keysOnly = true }) }
+
+// ListAt lists the keys as of revision instead of the present.
+func ListAt(revision int64) ListOption {
+	return listOption(func(o *listOptions) { o.revision = revision })
+}
+
+// List gives the keys of set in order, reading them page by page, all as of
+// one revision, so that the listing is consistent however long it takes. If
+// that revision is compacted on the way, the last step gives ErrCompacted. An
+// error is given once and ends the sequence.
+func (c *Client) List(ctx context.Context, set KeySet, opts ...ListOption) iter.Seq2[KV, error] {
+	o := listOptions{page: defaultPage}
+	for _, opt := range opts {
+		if opt != nil {
+			opt.applyList(&o)
+		}
+	}
+	return func(yield func(KV, error) bool) {
+		if err := set.check(); err != nil {
+			yield(KV{}, invalid("list", set.String(), err))
+			return
+		}
+		if o.page <= 0 || o.revision < 0 {
+			yield(KV{}, invalid("list", set.String(), errors.New("page size or revision out of range")))
+			return
+		}
+		rest, rev := set, o.revision
+		for {
+			get := []GetOption{WithLimit(o.page), WithRevision(rev)}
+			if o.keysOnly {
+				get = append(get, KeysOnly())
+			}
+			r, err := c.Get(ctx, rest, get...)
+			if err != nil {
+				yield(KV{}, err)
+				return
+			}
+			for _, kv := range r.KVs {
+				if !yield(kv, nil) {
+					return
+				}
+			}
+			if !r.More || len(r.KVs) == 0 {
+				return
+			}
+			if rev == 0 {
+				rev = r.Header.Revision
+			}
+			var more bool
+			if rest, more = set.after(r.KVs[len(r.KVs)-1].Key); !more {
+				return
+			}
+		}
+	}
+}
+
+// after gives what of s sorts behind the key k, and whether that can be
+// anything.
+func (s KeySet) after(k string) (KeySet, bool) {
+	next := k + "\x00"
+	sp := s.span()
+	if sp.unbounded {
+		return From(next), true
+	}
+	return Range(next, sp.hi), next < sp.hi
+}

@@ -1,0 +1,129 @@
+package etcd
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+
+	"golang.org/x/sync/singleflight"
+
+	"github.com/quorate/quorate/internal/jsonwire"
+)
+
+// A tokenSource holds the token that user name and password were exchanged
+// for. All calls share it; when it is refused, one of them fetches a new one
+// and the others wait for that.
+type tokenSource struct {
+	c *Client
+	// credentials is a function so that no formatting of the client finds them.
+	credentials func() (user, password string)
+
+	fetch singleflight.Group
+	mu    sync.Mutex
+	token func() string // nil: none yet
+	off   bool          // the server has authentication switched off
+}
+
+// get gives the token to send, "" for none.
+func (t *tokenSource) get(ctx context.Context, ep *endpoint) (string, error) {
+	if t.credentials == nil {
+		return "", nil
+	}
+	t.mu.Lock()
+	token, off := t.token, t.off
+	t.mu.Unlock()
+	switch {
+	case off:
+		return "", nil
+	case token != nil:
+		return token(), nil
+	}
+	// The fetch serves all that wait, so it must not end with one of them.
+	ch := t.fetch.DoChan("", func() (any, error) {
+		fctx, cancel := context.WithTimeout(t.c.life, t.c.cfg.AttemptTimeout)
+		defer cancel()
+		return nil, t.renew(fctx, ep)
+	})
+	select {
+	case r := <-ch:
+		if r.Err != nil {
+			return "", r.Err
+		}
+	case <-ctx.Done():
+		return "", ctxErr(ctx)
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.token == nil {
+		return "", nil
+	}
+	return t.token(), nil
+}
+
+// drop forgets a token that was refused. It reports whether trying again makes
+// sense: there are credentials to fetch another one with.
+func (t *tokenSource) drop(refused string) bool {
+	if t.credentials == nil {
+		return false
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.off = false
+	if t.token != nil && t.token() == refused {
+		t.token = nil
+	}
+	return true
+}
+
+// renew exchanges user name and password for a token.
+func (t *tokenSource) renew(ctx context.Context, ep *endpoint) error {
+	user, password := t.credentials()
+	body := object(nil)
+	body.text("name", user)
+	body.text("password", password)
+	r := &request{op: "authenticate", on: "user " + quoteKey(user), path: "/v3/auth/authenticate", body: body.end(), mode: modeRead, noAuth: true}
+	var token string
+	f := t.c.attempt(ctx, ep, r, 1, func(rd *jsonwire.Reader) error {
+		for name := range rd.Object {
+			if string(name) == "token" {
+				token = rd.String()
+			}
+		}
+		return nil
+	})
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	switch {
+	case f != nil && f.err.Code == CodeFailedPrecondition && strings.Contains(f.err.Message, "authentication is not enabled"):
+		t.off = true // drop asks again when the server changes its mind
+		return nil
+	case f != nil:
+		return &tokenError{f}
+	case token == "":
+		return &tokenError{&failure{verdict: verdictElsewhere, err: &Error{Op: r.op, On: r.on, Endpoint: ep.url, Kind: ErrBadReply, Message: "the reply holds no token"}}}
+	}
+	t.token = func() string { return token }
+	return nil
+}
+
+// A tokenError carries what a failed authentication means for the call that
+// wanted a token.
+type tokenError struct{ f *failure }
+
+func (e *tokenError) Error() string { return e.f.err.Error() }
+
+// tokenFailure is the failure of a call that got no token: nothing of it was
+// sent, and it is final only if the credentials are wrong.
+func tokenFailure(err error) *failure {
+	var te *tokenError
+	if !errors.As(err, &te) {
+		return &failure{verdict: verdictRefused, err: &Error{Err: err}}
+	}
+	v := te.f.verdict
+	if v == verdictUnknown {
+		v = verdictRefused
+	}
+	e := te.f.err
+	return &failure{verdict: v, err: &Error{Kind: e.Kind, Code: e.Code, Err: e}}
+}
