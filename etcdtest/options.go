@@ -1,0 +1,93 @@
+package etcdtest
+
+import (
+	"strconv"
+	"strings"
+	"time"
+)
+
+// options is what New was told. Defaults are those of etcd itself.
+type options struct {
+	version          string
+	members          int
+	maxTxnOps        int
+	maxRequestBytes  int
+	quota            int64
+	rootPassword     string
+	auth             bool
+	tokenTTL         time.Duration
+	progressInterval time.Duration
+	requestTimeout   time.Duration
+	promptCatchUp    bool
+}
+
+func defaults() options {
+	return options{
+		version:          "3.7.3",
+		members:          1,
+		maxTxnOps:        128,
+		maxRequestBytes:  1536 << 10,
+		quota:            2 << 30,
+		tokenTTL:         5 * time.Minute,
+		progressInterval: 10 * time.Minute,
+		requestTimeout:   7 * time.Second,
+	}
+}
+
+// Option changes what New makes.
+type Option func(*options)
+
+// WithVersion makes the server answer like that etcd version, for example
+// "3.5.35". What differs between 3.5, 3.6 and 3.7 follows from its second
+// number; a version that is not understood answers like 3.7.
+func WithVersion(version string) Option { return func(o *options) { o.version = version } }
+
+// WithMembers makes a cluster of n members, at least one. They answer at
+// Server.URLs and share one state.
+func WithMembers(n int) Option { return func(o *options) { o.members = max(1, n) } }
+
+// WithMaxTxnOps sets how many operations a txn may hold (default 128).
+func WithMaxTxnOps(n int) Option { return func(o *options) { o.maxTxnOps = n } }
+
+// WithMaxRequestBytes sets how large a request may be (default 1.5 MiB).
+func WithMaxRequestBytes(n int) Option { return func(o *options) { o.maxRequestBytes = n } }
+
+// WithQuota sets how many bytes the store may take before it raises the alarm
+// NOSPACE and takes deletes only (default 2 GiB).
+func WithQuota(bytes int64) Option { return func(o *options) { o.quota = bytes } }
+
+// WithAuth turns authentication on, with a user root of that password.
+func WithAuth(rootPassword string) Option {
+	return func(o *options) { o.auth, o.rootPassword = true, rootPassword }
+}
+
+// WithTokenTTL sets how long a token lives after its last use (default 5
+// minutes).
+func WithTokenTTL(d time.Duration) Option { return func(o *options) { o.tokenTTL = d } }
+
+// WithProgressInterval sets how often a watch that asked for progress_notify
+// is told of progress (default 10 minutes).
+func WithProgressInterval(d time.Duration) Option {
+	return func(o *options) { o.progressInterval = d }
+}
+
+// WithRequestTimeout sets how long a member without quorum holds a request
+// before it gives up (default 7 seconds).
+func WithRequestTimeout(d time.Duration) Option { return func(o *options) { o.requestTimeout = d } }
+
+// WithPromptCatchUp serves a watch that starts in the past at once. By default
+// it waits for the next round of catching up, up to 100 ms, as in etcd.
+func WithPromptCatchUp() Option { return func(o *options) { o.promptCatchUp = true } }
+
+// minorVersion returns the 5 of "3.5.35".
+func minorVersion(version string) int {
+	parts := strings.SplitN(version, ".", 3)
+	if len(parts) < 2 {
+		return 7
+	}
+	n, err := strconv.Atoi(parts[1])
+	if err != nil {
+		return 7
+	}
+	return n
+}

@@ -1,0 +1,32 @@
+package etcdtest
+
+import (
+	"fmt"
+	"net/http"
+)
+
+// serveVersion answers /version.
+func (s *Server) serveVersion(w http.ResponseWriter) {
+	cluster := fmt.Sprintf("3.%d.0", s.minor)
+	rep := struct {
+		Server  string `json:"etcdserver"`
+		Cluster string `json:"etcdcluster"`
+		Storage string `json:"storage,omitempty"`
+	}{s.opts.version, cluster, cluster}
+	if s.minor <= 5 {
+		rep.Storage = ""
+	}
+	s.writeReply(w, rep)
+}
+
+// serveHealth answers /health: whether this member has a leader.
+func (s *Server) serveHealth(w http.ResponseWriter, c *call) {
+	s.mu.Lock()
+	ok := s.hasQuorum() && s.members[c.member].live()
+	s.mu.Unlock()
+	if ok {
+		s.writeJSON(w, http.StatusOK, []byte(`{"health":"true","reason":""}`))
+		return
+	}
+	s.writeJSON(w, http.StatusServiceUnavailable, []byte(`{"health":"false","reason":"RAFT NO LEADER"}`))
+}
