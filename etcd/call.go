@@ -3,6 +3,7 @@ package etcd
 import (
 	"context"
 	"errors"
+	"os"
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
@@ -177,6 +178,7 @@ func (c *Client) attempt(ctx context.Context, ep *endpoint, r *request, n int, d
 		}
 		h(info)
 	}
+	reply.Release() // nothing decoded points into it
 	if f == nil {
 		c.eps.worked(ep)
 		return nil
@@ -205,31 +207,31 @@ func (c *Client) roundTrip(ctx context.Context, ep *endpoint, r *request) (h1.Re
 			return h1.Reply{}, tokenFailure(err)
 		}
 	}
-	timeout := r.timeout
-	if timeout == 0 {
+	header, err := c.header(token, r.anyMember)
+	if err != nil {
+		return h1.Reply{}, &failure{verdict: verdictFinal, err: &Error{Kind: ErrBadReply, Message: "the server's token is no valid header"}}
+	}
+	timeout := max(r.timeout, 0)
+	if r.timeout == 0 {
 		timeout = c.cfg.AttemptTimeout
 	}
-	actx := ctx
-	if timeout > 0 {
-		var cancel context.CancelFunc
-		actx, cancel = context.WithTimeout(ctx, timeout)
-		defer cancel()
-	}
-	reply, err := ep.pool.Do(actx, &h1.Request{Path: r.path, Header: c.header(token, r.anyMember), Body: r.body})
+	reply, err := ep.pool.Do(ctx, &h1.Request{Path: r.path, Header: header, Body: r.body, Timeout: timeout})
 	if err == nil {
-		if reply.Status == 401 || reply.Status == 400 {
-			if staleToken(reply) && c.tokens.drop(token) {
-				return reply, &failure{verdict: verdictToken, err: replyError(reply)}
-			}
+		if (reply.Status == 401 || reply.Status == 400) && staleToken(reply) && c.tokens.drop(token) {
+			return reply, &failure{verdict: verdictToken, err: replyError(reply)}
 		}
 		return reply, nil
 	}
 	e := &Error{Kind: ErrUnavailable, Err: err}
-	if ctx.Err() != nil {
+	switch {
+	case ctx.Err() != nil:
 		e.Kind, e.Err = nil, ctxErr(ctx)
-	} else if actx.Err() != nil {
-		e.Message = "no answer within " + timeout.String()
-		e.Err = nil
+	case c.life.Err() != nil:
+		e.Kind = ErrClosed
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		e.Message, e.Err = "no answer within "+timeout.String(), nil
+	case errors.Is(err, h1.ErrTooLarge), errors.Is(err, h1.ErrMalformed):
+		e.Kind = ErrBadReply
 	}
 	var he *h1.Error
 	if errors.As(err, &he) && !he.Sent {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"net/url"
 	"strconv"
 	"sync"
@@ -56,15 +57,18 @@ func New(cfg Config) (*Client, error) {
 	c.cfg = cfg
 	for _, u := range urls {
 		ep := &endpoint{url: u.String(), host: u.Host, secure: u.Scheme == "https"}
-		pc := h1.Config{Dial: cfg.Dial, MaxReply: cfg.MaxReplyBytes, DialTimeout: cfg.DialTimeout}
+		pc := h1.Config{Dial: cfg.dialBounded(), MaxReply: cfg.MaxReplyBytes}
 		if ep.secure {
 			pc.TLS = tlsConfig
 		}
 		if cfg.Proxy != nil {
-			target := &url.URL{Scheme: u.Scheme, Host: u.Host}
-			pc.Proxy = func() (*url.URL, error) { return proxyFor(cfg, target) }
+			pc.Proxy = func(string) (*url.URL, error) {
+				return cfg.Proxy(&http.Request{Method: http.MethodPost, URL: u, Host: u.Host, Header: http.Header{}})
+			}
 		}
-		ep.pool = h1.New(u.Host, pc)
+		if ep.pool, err = h1.New(u.Host, pc); err != nil {
+			return nil, invalid("configuration", "endpoint "+ep.url, err)
+		}
 		c.eps.list = append(c.eps.list, ep)
 	}
 	c.reads = newGroup(c, readsUnderWay, false)
@@ -102,20 +106,24 @@ func (c *Client) Format(s fmt.State, _ rune) {
 	fmt.Fprintf(s, "etcd.Client{endpoints=%q}", c.Endpoints())
 }
 
+// leaderHeader asks a member without a leader to refuse at once, before it
+// does anything, instead of leaving the outcome open seconds later.
+const leaderHeader = "Grpc-Metadata-hasleader: true\r\n"
+
 // header gives the lines of a request that depend on who asks and how.
-func (c *Client) header(token string, anyMember bool) []byte {
-	var h []byte
+func (c *Client) header(token string, anyMember bool) ([]byte, error) {
+	var lines []byte
 	if !anyMember {
-		// A member without a leader then refuses at once, before it does
-		// anything, instead of leaving the outcome open seconds later.
-		h = append(h, "Grpc-Metadata-hasleader: true\r\n"...)
+		lines = append(lines, leaderHeader...)
 	}
 	if token != "" {
-		h = append(h, "Authorization: "...)
-		h = append(h, token...)
-		h = append(h, "\r\n"...)
+		line, err := h1.HeaderLine("Authorization", token)
+		if err != nil {
+			return nil, err
+		}
+		lines = append(lines, line...)
 	}
-	return h
+	return lines, nil
 }
 
 func itoa(n int64) string { return strconv.FormatInt(n, 10) }

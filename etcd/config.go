@@ -11,6 +11,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/quorate/quorate/internal/h1"
 )
 
 // Config says how to reach an etcd cluster. The zero Config reaches an etcd
@@ -44,7 +46,8 @@ type Config struct {
 	// reached or none has a leader, if its context does not end before.
 	// Default 15 s; negative means a single round over the endpoints.
 	RetryTimeout time.Duration
-	// DialTimeout bounds connecting, TLS included. Default 3 s.
+	// DialTimeout bounds the opening of a network connection; what follows, TLS
+	// included, counts as part of the attempt. Default 3 s.
 	DialTimeout time.Duration
 
 	// MaxReplyBytes bounds what is read of one reply or stream message.
@@ -165,6 +168,15 @@ func (c Config) normalize() (Config, []*url.URL, error) {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
 	return c, urls, nil
+}
+
+// dialBounded is Dial within DialTimeout.
+func (c Config) dialBounded() h1.Dialer {
+	return func(ctx context.Context, network, addr string) (net.Conn, error) {
+		ctx, cancel := context.WithTimeout(ctx, c.DialTimeout)
+		defer cancel()
+		return c.Dial(ctx, network, addr)
+	}
 }
 
 // parseEndpoint reads one endpoint; its errors do not repeat what may be a
