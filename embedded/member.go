@@ -64,14 +64,33 @@ func startMember(cfg *embed.Config, c Config) (*member, error) {
 		}()
 		m.etcd, err = embed.StartEtcd(cfg)
 	}()
-	if err := <-started; err != nil {
-		if cause := m.err(); cause != nil {
-			err = cause
-		}
+	var err error
+	select {
+	case err = <-started:
+	case <-m.broken:
+		err = m.afterBreakdown(started)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("member %s: %w", m.name, err)
 	}
 	go m.watch()
 	return m, nil
+}
+
+// afterBreakdown waits a little for a start that met fatal trouble. Where that
+// happened on a goroutine etcd's own start waits for, the start never returns:
+// it is abandoned, with its listeners, instead of ending the process.
+func (m *member) afterBreakdown(started <-chan error) error {
+	grace := time.NewTimer(time.Second)
+	defer grace.Stop()
+	select {
+	case err := <-started:
+		if err == nil {
+			m.etcd.Close()
+		}
+	case <-grace.C:
+	}
+	return m.err()
 }
 
 func (m *member) addServer(s *grpc.Server) {

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"go.etcd.io/etcd/server/v3/embed"
+
 	"github.com/quorate/quorate/embedded"
 )
 
@@ -140,7 +142,9 @@ func TestDamagedDataAreAnErrorNotAPanic(t *testing.T) {
 }
 
 func TestAMemberThatEndsByItselfIsReported(t *testing.T) {
-	c := start(t, embedded.Config{Members: 3, UnsafeNoFsync: true})
+	c := start(t, embedded.Config{Members: 3, UnsafeNoFsync: true, Modify: func(_ int, cfg *embed.Config) {
+		cfg.StrictReconfigCheck = false // it refuses removals within 5 s of the start
+	}})
 	members := members(t, c.Endpoints()[0])
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
