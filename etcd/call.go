@@ -27,6 +27,8 @@ type request struct {
 	noAuth bool
 	// only sends it to this endpoint and to no other.
 	only *endpoint
+
+	began time.Time // when the last attempt began
 }
 
 // callMode says what may be done after an attempt whose outcome is unknown.
@@ -156,6 +158,7 @@ const (
 // attempt sends r once to ep.
 func (c *Client) attempt(ctx context.Context, ep *endpoint, r *request, n int, decode func(*jsonwire.Reader) error) *failure {
 	begin := time.Now()
+	r.began = begin
 	reply, f := c.roundTrip(ctx, ep, r)
 	if f == nil {
 		if reply.Status == 200 {
@@ -164,7 +167,10 @@ func (c *Client) attempt(ctx context.Context, ep *endpoint, r *request, n int, d
 			if e := rd.End(); e != nil {
 				err = e
 			}
-			if err != nil {
+			var refused *streamError
+			if errors.As(err, &refused) {
+				f = classifyError(refused.serverError, r)
+			} else if err != nil {
 				f = &failure{verdict: verdictUnknown, err: &Error{Kind: ErrBadReply, Err: err}}
 			}
 		} else {
@@ -200,20 +206,20 @@ func (c *Client) roundTrip(ctx context.Context, ep *endpoint, r *request) (h1.Re
 	if c.life.Err() != nil {
 		return h1.Reply{}, &failure{verdict: verdictFinal, err: &Error{Kind: ErrClosed}}
 	}
+	timeout := max(r.timeout, 0)
+	if r.timeout == 0 {
+		timeout = c.cfg.AttemptTimeout
+	}
 	var token string
 	if !r.noAuth {
 		var err error
-		if token, err = c.tokens.get(ctx, ep); err != nil {
+		if token, err = c.tokens.get(ctx, ep, timeout); err != nil {
 			return h1.Reply{}, tokenFailure(err)
 		}
 	}
 	header, err := c.header(token, r.anyMember)
 	if err != nil {
 		return h1.Reply{}, &failure{verdict: verdictFinal, err: &Error{Kind: ErrBadReply, Message: "the server's token is no valid header"}}
-	}
-	timeout := max(r.timeout, 0)
-	if r.timeout == 0 {
-		timeout = c.cfg.AttemptTimeout
 	}
 	reply, err := ep.pool.Do(ctx, &h1.Request{Path: r.path, Header: header, Body: r.body, Timeout: timeout})
 	if err == nil {

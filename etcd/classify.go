@@ -37,6 +37,11 @@ func classifyReply(reply h1.Reply, r *request) *failure {
 	if !e.ok {
 		return foreignReply(reply)
 	}
+	return classifyError(e, r)
+}
+
+// classifyError says what an error of the server means, whichever way it came.
+func classifyError(e serverError, r *request) *failure {
 	f := &failure{verdict: verdictUnknown, err: &Error{Code: e.code, Message: e.message}}
 	f.err.Kind = errorKind(e.code, e.message)
 	msg := e.message
@@ -149,6 +154,12 @@ type serverError struct {
 	message string
 	ok      bool
 }
+
+// A streamError is an error that stands in a stream's reply instead of a
+// result.
+type streamError struct{ serverError }
+
+func (e *streamError) Error() string { return e.message }
 
 // maxMessage bounds how much of a server's words is kept.
 const maxMessage = 512

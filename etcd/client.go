@@ -27,6 +27,7 @@ type Client struct {
 	life context.Context // ends with Close
 	end  context.CancelCauseFunc
 	wg   sync.WaitGroup // goroutines of the client
+	wgMu sync.Mutex     // held to add to wg, which nobody does once life has ended
 }
 
 // How many requests of each sort are under way before calls share them.
@@ -80,11 +81,24 @@ func New(cfg Config) (*Client, error) {
 // ErrClosed, connections are closed, and Close returns when all of that is
 // done. It is idempotent.
 func (c *Client) Close() error {
+	c.wgMu.Lock()
 	c.end(ErrClosed)
+	c.wgMu.Unlock()
 	for _, ep := range c.eps.list {
 		ep.pool.Close()
 	}
 	c.wg.Wait()
+	return nil
+}
+
+// start runs f on a goroutine that Close waits for; f ends when c.life does.
+func (c *Client) start(f func()) error {
+	c.wgMu.Lock()
+	defer c.wgMu.Unlock()
+	if c.life.Err() != nil {
+		return ErrClosed
+	}
+	c.wg.Go(f)
 	return nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/singleflight"
 
@@ -25,8 +26,9 @@ type tokenSource struct {
 	off   bool          // the server has authentication switched off
 }
 
-// get gives the token to send, "" for none.
-func (t *tokenSource) get(ctx context.Context, ep *endpoint) (string, error) {
+// get gives the token to send, "" for none. It waits for one no longer than
+// timeout, which bounds an attempt; 0 is no bound.
+func (t *tokenSource) get(ctx context.Context, ep *endpoint, timeout time.Duration) (string, error) {
 	if t.credentials == nil {
 		return "", nil
 	}
@@ -39,17 +41,26 @@ func (t *tokenSource) get(ctx context.Context, ep *endpoint) (string, error) {
 	case token != nil:
 		return token(), nil
 	}
-	// The fetch serves all that wait, so it must not end with one of them.
-	ch := t.fetch.DoChan("", func() (any, error) {
+	// The fetch serves all that wait, so it must not end with one of them. It
+	// is one for each endpoint: who turns to another must not wait for this.
+	ch := t.fetch.DoChan(ep.url, func() (any, error) {
 		fctx, cancel := context.WithTimeout(t.c.life, t.c.cfg.AttemptTimeout)
 		defer cancel()
 		return nil, t.renew(fctx, ep)
 	})
+	var late <-chan time.Time
+	if timeout > 0 {
+		timer := time.NewTimer(timeout)
+		defer timer.Stop()
+		late = timer.C
+	}
 	select {
 	case r := <-ch:
 		if r.Err != nil {
 			return "", r.Err
 		}
+	case <-late:
+		return "", &tokenError{&failure{verdict: verdictRefused, err: &Error{Op: "authenticate", Endpoint: ep.url, Kind: ErrUnavailable, Message: "no token within " + timeout.String()}}}
 	case <-ctx.Done():
 		return "", ctxErr(ctx)
 	}

@@ -1,0 +1,149 @@
+package etcd
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"sync"
+	"time"
+)
+
+// A janitor removes what abandoned writes of a session leave behind.
+//
+// Looking once is not enough: a member that was paused can carry out a write
+// long after whoever asked for it has gone, and after whatever was sent to
+// clean up has been answered. So the janitor goes on looking as long as the
+// session lives: often at first, when a write is most likely to be late, and
+// then ever more seldom, with one request for all keys whatever their number.
+type janitor struct {
+	mu    sync.Mutex
+	keys  map[string]abandoned
+	order []string      // the keys, oldest first; some may be gone
+	wake  chan struct{} // holds a token when there is a new key; nil until there is one
+	ended chan struct{} // closed when the goroutine has ended
+}
+
+// abandoned says which value under a key is ours; nil is any.
+type abandoned struct{ value []byte }
+
+const (
+	// maxAbandoned bounds how many keys a session looks after.
+	maxAbandoned = 1 << 16
+	// firstLook is how soon after an Abandon the janitor looks again.
+	firstLook = 50 * time.Millisecond
+)
+
+// Abandon hands over a write of unknown outcome that nobody waits for any more:
+// one that would create key, bound to the session's lease, with the given value
+// (nil: whatever its value). As long as the session lives it looks for that key
+// and deletes it when it appears; when the session ends, the key ends with its
+// lease. It is meant for the authors of recipes: a contender whose caller gave
+// up must not stand in the line.
+//
+// The key and value must be of this one write alone, as with a nonce in either:
+// what appears there, bound to this session's lease, is taken for the abandoned
+// write. Abandon returns at once. Of more than 65536 abandoned writes in the
+// life of a session the oldest are forgotten, which is logged.
+func (s *Session) Abandon(key string, value []byte) {
+	j := &s.janitor
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if key == "" || s.ctx.Err() != nil { // once it has ended, nobody waits for a new goroutine
+		return
+	}
+	if j.wake == nil {
+		j.keys, j.wake, j.ended = make(map[string]abandoned), make(chan struct{}, 1), make(chan struct{})
+		if s.c.start(s.clean) != nil {
+			close(j.ended)
+			return // the client is closed, and the session with it
+		}
+	}
+	if _, ok := j.keys[key]; !ok {
+		j.order = append(j.order, key)
+	}
+	j.keys[key] = abandoned{bytes.Clone(value)}
+	for len(j.keys) > maxAbandoned {
+		s.c.log.Warn("etcd session forgets an abandoned write: there are too many", "lease", s.id.String(), "key", quoteKey(j.order[0]))
+		delete(j.keys, j.order[0])
+		j.order = j.order[1:]
+	}
+	select {
+	case j.wake <- struct{}{}:
+	default:
+	}
+}
+
+// wait waits for the janitor's goroutine, if there is one.
+func (j *janitor) wait() {
+	j.mu.Lock()
+	ended := j.ended
+	j.mu.Unlock()
+	if ended != nil {
+		<-ended
+	}
+}
+
+// clean looks for abandoned keys until the session ends.
+func (s *Session) clean() {
+	j := &s.janitor
+	defer close(j.ended)
+	pause := firstLook
+	for {
+		if err := s.sweep(s.ctx); err != nil && s.ctx.Err() == nil {
+			s.c.log.Debug("etcd session could not look for abandoned writes", "lease", s.id.String(), "error", err)
+		}
+		t := time.NewTimer(pause)
+		select {
+		case <-t.C:
+			pause = min(2*pause, max(s.ttl, firstLook))
+		case <-j.wake:
+			pause = firstLook
+		case <-s.ctx.Done():
+			t.Stop()
+			return
+		case <-s.c.life.Done():
+			t.Stop()
+			return
+		}
+		t.Stop()
+	}
+}
+
+// sweep removes every abandoned key that is there now.
+func (s *Session) sweep(ctx context.Context) error {
+	info, err := s.c.TimeToLive(ctx, s.id, WithKeys())
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, key := range info.Keys {
+		s.janitor.mu.Lock()
+		a, ok := s.janitor.keys[key]
+		s.janitor.mu.Unlock()
+		if ok {
+			errs = append(errs, s.remove(ctx, key, a))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// remove deletes key if it is what was abandoned.
+func (s *Session) remove(ctx context.Context, key string, a abandoned) error {
+	r, err := s.c.Get(ctx, Key(key))
+	if err != nil {
+		return err
+	}
+	kv, ok := r.First()
+	if !ok || kv.Lease != s.id || a.value != nil && !bytes.Equal(kv.Value, a.value) {
+		return nil
+	}
+	// What was put there since is somebody's own business.
+	_, err = s.c.Txn(ctx, Txn{
+		If:   []Cmp{IfModRevision(Key(key), Equal, kv.ModRevision)},
+		Then: []Op{Delete(Key(key))},
+	})
+	if err == nil {
+		s.c.log.Debug("etcd session removed a late write", "lease", s.id.String(), "key", quoteKey(key))
+	}
+	return err
+}

@@ -1,0 +1,101 @@
+package etcd
+
+import "time"
+
+// renewEvery: a session renews its lease when this part of the TTL has passed.
+const renewEvery = 3
+
+// run keeps the lease alive until the session ends.
+//
+// A failed attempt is followed by one at another member at once and, when all
+// have been asked, by the next round after a short pause. No attempt gets more
+// than a sixth of the TTL, so that a member which hangs costs little of what is
+// left; from round to round they get more, in case all are slow.
+func (s *Session) run() {
+	defer close(s.done)
+	defer s.janitor.wait()
+	for {
+		next := s.renewedAt().Add(s.ttl / renewEvery)
+		if sleep(s.ctx, s.c.life, time.Until(next)) != nil {
+			_ = s.Err() // notices the end of the client
+			return
+		}
+		if !s.renew() {
+			return
+		}
+	}
+}
+
+func (s *Session) renewedAt() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.last.sent
+}
+
+// renew renews the lease. It returns false when the session has ended.
+func (s *Session) renew() bool {
+	eps := s.c.eps
+	pause := newBackoff()
+	pause.MaxInterval = max(s.ttl/20, pause.InitialInterval)
+	attempt := 0
+	for round := 1; ; round++ {
+		var asked uint64
+		for !eps.allAsked(asked) {
+			if s.Err() != nil {
+				return false
+			}
+			attempt++
+			ep := eps.pick(asked)
+			asked |= 1 << (eps.index(ep) % 64)
+			if s.renewAt(ep, attempt, time.Duration(round)*s.ttl/6) {
+				return s.Err() == nil
+			}
+		}
+		if sleep(s.ctx, s.c.life, pause.NextBackOff()) != nil {
+			_ = s.Err()
+			return false
+		}
+	}
+}
+
+// renewAt asks one member once. It returns true when the matter is settled: the
+// lease is renewed, or gone.
+func (s *Session) renewAt(ep *endpoint, attempt int, bound time.Duration) bool {
+	l := &Lease{ID: s.id}
+	r := keepAliveRequest(s.id)
+	r.timeout = min(bound, s.c.cfg.AttemptTimeout)
+	f := s.c.attempt(s.ctx, ep, r, attempt, l.decodeKeepAlive)
+	if f != nil && f.verdict == verdictToken { // the token is dropped; this fetches another
+		f = s.c.attempt(s.ctx, ep, r, attempt, l.decodeKeepAlive)
+	}
+
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ctx.Err() != nil {
+		return true
+	}
+	if f != nil {
+		s.err = f.err
+		s.c.log.Debug("etcd session was not renewed", "lease", s.id.String(), "endpoint", ep.url, "attempt", attempt, "error", f.err)
+		return false
+	}
+	if s.origin != 0 && l.Header.ClusterID != 0 && l.Header.ClusterID != s.origin {
+		s.err = &Error{Op: r.op, On: r.on, Endpoint: ep.url, Kind: ErrClusterChanged}
+		s.finish(ErrClusterChanged)
+		return true
+	}
+	if l.TTL <= 0 {
+		s.err = &Error{Op: r.op, On: r.on, Endpoint: ep.url, Kind: ErrLeaseNotFound}
+		if s.last.over(time.Now()) {
+			s.finish(ErrSessionExpired)
+		} else {
+			s.finish(ErrSessionRevoked)
+		}
+		return true
+	}
+	// If the deadline has passed meanwhile and nobody has looked, the lease
+	// lived on all the same: the server would not have renewed it otherwise.
+	s.last, s.err = newRenewal(r.began, l.TTL-s.margin), nil
+	s.alarm.Reset(time.Until(s.last.deadline()))
+	return true
+}
