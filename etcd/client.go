@@ -32,8 +32,8 @@ type Client struct {
 
 // How many requests of each sort are under way before calls share them.
 const (
-	readsUnderWay  = 4
-	writesUnderWay = 4
+	readsUnderWay  = 2
+	writesUnderWay = 2
 )
 
 // New makes a client. It does no I/O but for reading the files that cfg.TLS
