@@ -14,6 +14,8 @@ type endpoint struct {
 	secure bool
 	pool   *h1.Pool
 
+	identity atomic.Pointer[identity] // what /version said when it was asked last
+
 	failedAt atomic.Int64 // when it last failed, in nanoseconds since the client began; 0 = it has not
 }
 
