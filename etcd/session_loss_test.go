@@ -117,9 +117,9 @@ func TestErrSaysExpiredBeforeAnyTimerFires(t *testing.T) {
 		// A process that was paused: its timers are late.
 		s.mu.Lock()
 		require.True(t, s.alarm.Stop())
-		s.mu.Unlock()
 		s.last.sent = s.last.sent.Add(-9 * time.Second)
 		s.last.wall = s.last.wall.Add(-9 * time.Second)
+		s.mu.Unlock()
 
 		require.NoError(t, s.Context().Err(), "nothing has noticed")
 		require.ErrorIs(t, s.Err(), ErrSessionExpired)
