@@ -3,8 +3,6 @@ package etcd
 import (
 	"context"
 	"errors"
-
-	"github.com/quorate/quorate/internal/jsonwire"
 )
 
 // Get reads the keys of set. Unless Serializable is given the result is
@@ -60,5 +58,5 @@ func (c *Client) Compact(ctx context.Context, revision int64, physical bool) err
 	if physical {
 		r.timeout = -1 // as long as it takes: ctx bounds it
 	}
-	return c.do(ctx, r, func(*jsonwire.Reader) error { return nil })
+	return c.do(ctx, r, ignoreReply)
 }
