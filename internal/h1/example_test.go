@@ -35,7 +35,13 @@ func ExamplePool_Do() {
 
 	// With the server gone nothing can be sent, and the error knows it.
 	srv.Close()
-	_, err = pool.Do(context.Background(), request)
+	other, err := h1.New(pool.Host(), h1.Config{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer other.Close()
+	_, err = other.Do(context.Background(), request)
 	var failure *h1.Error
 	if errors.As(err, &failure) {
 		fmt.Println("sent:", failure.Sent)

@@ -40,7 +40,7 @@ func TestWhatIsAppendedIsWhatEncodingJSONReads(t *testing.T) {
 	require.Equal(t, "a/b\xff", string(got.Key))
 	require.NotNil(t, got.Value)
 	require.Empty(t, got.Value)
-	require.EqualValues(t, math.MinInt64, got.Lease)
+	require.Equal(t, int64(math.MinInt64), got.Lease)
 	require.EqualValues(t, uint64(math.MaxUint64), got.ID)
 	require.True(t, got.PrevKV)
 	require.Equal(t, "ro\"ot\\\x01\u2028é\ufffd", got.Name)
