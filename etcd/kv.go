@@ -3,6 +3,8 @@ package etcd
 import (
 	"context"
 	"errors"
+
+	"github.com/quorate/quorate/internal/jsonwire"
 )
 
 // Get reads the keys of set. Unless Serializable is given the result is
@@ -58,5 +60,12 @@ func (c *Client) Compact(ctx context.Context, revision int64, physical bool) err
 	if physical {
 		r.timeout = -1 // as long as it takes: ctx bounds it
 	}
-	return c.do(ctx, r, ignoreReply)
+	return c.do(ctx, r, func(rd *jsonwire.Reader) error {
+		var h Header
+		decoder{Reader: rd}.headerOf(&h)
+		if rd.Err() != nil {
+			return rd.Err()
+		}
+		return h.check()
+	})
 }
