@@ -129,7 +129,7 @@ func TestRoleGrantsThroughANamespaceStayInIt(t *testing.T) {
 			Prefix("p"):     Prefix("app/p"),
 			Range("a", "c"): Range("app/a", "app/c"),
 			From("x"):       Range("app/x", "app0"),
-			All():           Prefix("app/"),
+			All():           Range("app/\x00", "app0"), // an empty key is no key
 		}
 		for set := range granted {
 			require.NoError(t, inside.RoleGrant(ctx, "r", set, Read))
