@@ -60,6 +60,8 @@ type Watcher struct {
 	mark    int64       // newest progress, if WithProgress asked for it
 	told    int64       // the Events.Revision handed out last
 	full    bool        // cancelled because buf was full; Next puts it back
+	parked  bool        // it was, so it has to catch up
+	stale   uint8       // refusals in a row because of the token
 	err     error       // why it has ended
 	changed chan struct{}
 }
