@@ -35,18 +35,21 @@ type Entry struct {
 	// before life can be ended with the right cause.
 	gone atomic.Bool
 
+	// waited: somebody was in front, so it watches its keys.
+	waited bool
+
 	// suspect: some attempt to create the keys had no answer, so a late one
 	// may still create them.
 	suspect bool
 
 	mu     sync.Mutex
 	closed bool        // no goroutine may be started any more
+	loss   error       // why it was no longer good when it was released
 	timer  *time.Timer // starts watching the keys of an entry that did not wait
 	wg     sync.WaitGroup
 
 	leaving chan struct{} // holds a token while somebody removes the keys
-	left    bool          // the keys are gone for certain; guarded by leaving
-	verdict error         // what Release answers from then on; guarded by leaving
+	left    bool          // the keys are gone, or go with the lease; guarded by leaving
 }
 
 // place is the entry's place in one line.

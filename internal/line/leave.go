@@ -3,7 +3,6 @@ package line
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/quorate/quorate/etcd"
@@ -17,17 +16,18 @@ const cleanUp = 2 * time.Second
 // callers one does it and the others wait.
 //
 // The entry's context ends first. Then nil means that it is gone from the line.
-// Where ctx or the session ended, or etcd refused, before that was certain, the
-// session's janitor goes on trying, and Release can be called again. If the
-// entry had lost its place before, the error is the cause of that.
+// If the entry had lost its place before, the error is the cause of that, and
+// Lost says so. Where ctx ended or etcd refused before the keys were gone for
+// certain, the session's janitor goes on trying, and Release can be called
+// again.
 func (e *Entry) Release(ctx context.Context) error {
-	loss := e.Err()
-	if errors.Is(loss, ErrReleased) {
-		loss = nil
-	} else if loss != nil && context.Cause(e.life) == nil && e.s.Err() == nil {
-		<-e.life.Done() // the cause is being asked for
-		loss = context.Cause(e.life)
+	if e.gone.Load() { // its watch saw it, and is asking why
+		select {
+		case <-e.life.Done():
+		case <-ctx.Done():
+		}
 	}
+	e.note(e.Err())
 	e.end(ErrReleased)
 	defer e.quiet()
 	select {
@@ -37,29 +37,43 @@ func (e *Entry) Release(ctx context.Context) error {
 	}
 	defer func() { <-e.leaving }()
 	if e.left {
-		return e.verdict
+		return e.lossCause()
 	}
-	if loss != nil && e.verdict == nil {
-		e.verdict = loss
+	if e.s.Err() != nil { // the keys go with the lease
+		e.left = true
+		return e.lossCause()
 	}
 	there, err := e.remove(ctx)
-	switch {
-	case err == nil:
-		e.left = true
-		if !there && e.verdict == nil {
-			e.verdict = ErrDeleted
-		}
-		return e.verdict
-	case e.s.Err() != nil:
-		// The keys go with the lease. What there was to say is the loss.
-		if e.verdict == nil {
-			e.verdict = e.s.Err()
-		}
-		e.left = true
-		return e.verdict
+	if err != nil {
+		e.abandon()
+		return err
 	}
-	e.abandon()
-	return err
+	e.left = true
+	if !there {
+		e.note(ErrDeleted)
+	}
+	return e.lossCause()
+}
+
+// Lost reports whether the entry had lost its place before it was released.
+func (e *Entry) Lost() bool { return e.lossCause() != nil }
+
+// note keeps the cause of a loss that Release found, the first of them.
+func (e *Entry) note(err error) {
+	if err == nil || errors.Is(err, ErrReleased) {
+		return
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.loss == nil {
+		e.loss = err
+	}
+}
+
+func (e *Entry) lossCause() error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.loss
 }
 
 // fail takes an entry out of its lines that is not to be, and completes err,
@@ -73,11 +87,14 @@ func (e *Entry) fail(ctx context.Context, err error) error {
 		e.freeKeys() // nothing was created
 		return err
 	}
-	cctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUp)
-	defer cancel()
-	by, rerr := e.withdraw(cctx)
-	if rerr != nil {
-		e.abandon()
+	var by []Member
+	if e.s.Err() == nil { // otherwise the keys go with the lease
+		cctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUp)
+		defer cancel()
+		var rerr error
+		if by, rerr = e.withdraw(cctx); rerr != nil {
+			e.abandon()
+		}
 	}
 	if len(by) == 0 {
 		for i := range e.places {
@@ -109,10 +126,10 @@ func (e *Entry) reason(ctx context.Context, err error) error {
 // that until the outcome is known. It reports whether all of them were still
 // there, or may have been.
 //
-// It consists of deletions alone, so it passes when the server has no space
-// left.
+// Where the server has no space left it consists of deletions alone, which
+// pass.
 func (e *Entry) remove(ctx context.Context) (there bool, err error) {
-	t := e.removal(nil)
+	t := e.removal(e.farewell())
 	unknown := false
 	var pace pacer
 	for {
@@ -122,12 +139,31 @@ func (e *Entry) remove(ctx context.Context) (there bool, err error) {
 			return unknown || e.allSucceeded(res), nil
 		}
 		unknown = unknown || errors.Is(err, etcd.ErrUnknownOutcome)
+		if errors.Is(err, etcd.ErrNoSpace) && e.waited {
+			e.waited = false // without a farewell it passes
+			t = e.removal(nil)
+			continue
+		}
 		if !transient(err) || ctx.Err() != nil || e.s.Err() != nil {
 			return unknown, err
 		}
 		if werr := pace.wait(ctx, e.s.Context()); werr != nil {
 			return unknown, errors.Join(werr, err)
 		}
+	}
+}
+
+// farewell makes what a holder that had to wait puts into its keys in the commit
+// that deletes them. Whoever watches sees the put and the deletion, and knows
+// that this was the holder and not somebody who gave up waiting: so nobody is
+// left in front, and no read is needed to make sure. Behind a holder that did
+// not wait everybody knows that already.
+func (e *Entry) farewell() func(*place) []etcd.Op {
+	if !e.waited {
+		return nil
+	}
+	return func(p *place) []etcd.Op {
+		return []etcd.Op{etcd.Put(p.key, Note{Kind: p.Rule.Kind, Released: true}.encode())}
 	}
 }
 
@@ -154,7 +190,7 @@ func (e *Entry) withdraw(ctx context.Context) (by []Member, err error) {
 }
 
 // removal makes the transaction that deletes the entry's keys, each by itself:
-// that one is gone does not keep the others. Reads of extra stand before.
+// that one is gone does not keep the others. What extra gives stands before.
 func (e *Entry) removal(extra func(*place) []etcd.Op) etcd.Txn {
 	one := func(p *place) etcd.Txn {
 		t := etcd.Txn{If: []etcd.Cmp{p.guard(e.rev)}}
@@ -240,5 +276,3 @@ func (e *Entry) abandon() {
 
 // blocked says who excludes the entry of a try.
 func blocked(by []Member) error { return &BlockedError{By: by, Err: ErrHeld} }
-
-func (e *Entry) String() string { return fmt.Sprintf("%s (token %d)", e.what, e.rev) }

@@ -30,10 +30,13 @@ type Note struct {
 	Host    string            `json:"host,omitempty"`    // name of the machine
 	PID     int               `json:"pid,omitempty"`     // process
 	Program string            `json:"program,omitempty"` // base name of its executable
-	Since   time.Time         `json:"since"`             // when it enqueued, by its clock
+	Since   time.Time         `json:"since,omitzero"`    // when it enqueued, by its clock
 	Held    *time.Time        `json:"held,omitempty"`    // permits: when it was admitted after a wait
 	Meta    map[string]string `json:"meta,omitempty"`    // what the caller said
-	Broken  *Breaking         `json:"broken,omitempty"`  // written just before it is broken
+	Broken  *Breaking         `json:"broken,omitempty"`  // written in the commit that breaks it
+	// Released is written in the commit of the release by a holder that had to
+	// wait, for the next in line (see Entry.removal).
+	Released bool `json:"released,omitempty"`
 }
 
 // A Breaking tells who took a lock away, and why.

@@ -128,10 +128,17 @@ func (l *Line) apply(r Rule, v *view, watched verdict, ev etcd.Event) bool {
 		if v.front[i].Key != ev.KV.Key {
 			continue
 		}
-		if ev.Type == etcd.EventDelete || ev.KV.CreateRevision != v.front[i].Token {
+		m := member(ev.KV)
+		switch {
+		case ev.Type == etcd.EventDelete || m.Token != v.front[i].Token:
 			v.front = append(v.front[:i:i], v.front[i+1:]...)
-		} else {
-			v.front[i] = member(ev.KV)
+		case m.Released && m.Kind != Reader && m.Kind != Permits:
+			// It held, excluding all others, so all in front of it were gone,
+			// and it goes in this very commit.
+			v.front = append([]Member(nil), v.front[i+1:]...)
+			v.whole = true
+		default:
+			v.front[i] = m
 		}
 		// Of the line's other changes this contender saw nothing if it watched
 		// only the one in front, and for permits they matter.

@@ -23,14 +23,14 @@ func Acquire(ctx context.Context, wants ...Want) (*Entry, error) {
 	if err := e.enqueue(bound); err != nil {
 		return nil, e.fail(ctx, err)
 	}
-	waited, err := e.wait(bound)
+	err = e.wait(bound)
 	if err == nil {
 		err = e.confirm(ctx)
 	}
 	if err != nil {
 		return nil, e.fail(ctx, err)
 	}
-	if !waited {
+	if !e.waited {
 		e.watchSoon()
 	}
 	return e, nil
@@ -84,32 +84,31 @@ func (e *Entry) confirm(ctx context.Context) error {
 	return ctxErr(ctx)
 }
 
-// wait returns when nothing in front excludes the entry in any of its lines. It
-// reports whether it had to watch; then the entry's own keys are watched, too.
+// wait returns when nothing in front excludes the entry in any of its lines. If
+// it has to watch, the entry's own keys are watched, too.
 //
 // That several lines are waited for one after the other makes no deadlock:
 // whoever stands in several of them entered them in one commit, so any two
 // stand in the same order everywhere they meet.
-func (e *Entry) wait(ctx context.Context) (bool, error) {
-	waited := false
+func (e *Entry) wait(ctx context.Context) error {
 	for i := range e.places {
 		p := &e.places[i]
 		v := p.Line.judge(p.Rule, &p.view)
 		if v.err != nil {
-			return waited, v.err
+			return v.err
 		}
 		if v.in {
 			continue
 		}
-		if !waited {
-			waited = true
+		if !e.waited {
+			e.waited = true
 			e.watchNow()
 		}
 		if err := e.waitIn(ctx, p); err != nil {
-			return waited, err
+			return err
 		}
 	}
-	return waited, nil
+	return nil
 }
 
 // waitIn waits in one line.
