@@ -3,6 +3,7 @@ package etcd
 import (
 	"context"
 	"errors"
+	"runtime"
 	"sync"
 
 	"github.com/quorate/quorate/internal/jsonwire"
@@ -146,9 +147,26 @@ func (g *group) next() {
 			defer g.c.wg.Done()
 			for len(batch) > 0 {
 				g.send(batch)
+				g.gather()
 				batch = g.advance()
 			}
 		}()
+	}
+}
+
+// gather lets those whose calls have just returned run before the next batch
+// leaves: many make their next call at once, and would otherwise find the queue
+// gone. It yields as long as the queue grows, and never waits.
+func (g *group) gather() {
+	for last := -1; ; {
+		g.mu.Lock()
+		n := len(g.queue)
+		g.mu.Unlock()
+		if n == last || n >= maxTxnOps {
+			return
+		}
+		last = n
+		runtime.Gosched()
 	}
 }
 

@@ -175,6 +175,7 @@ func (c *Client) attempt(ctx context.Context, ep *endpoint, r *request, n int, d
 			}
 		} else {
 			f = classifyReply(reply, r)
+			c.identify(ctx, ep, f)
 		}
 	}
 	if h := c.cfg.Hooks.Request; h != nil {

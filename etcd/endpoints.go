@@ -13,6 +13,9 @@ type endpoint struct {
 	host   string // host:port
 	secure bool
 	pool   *h1.Pool
+	watch  watchTransports
+
+	identity atomic.Pointer[identity] // what /version said when it was asked last
 
 	failedAt atomic.Int64 // when it last failed, in nanoseconds since the client began; 0 = it has not
 }
