@@ -68,6 +68,9 @@ func classifyError(e serverError, r *request) *failure {
 			f.verdict = verdictRefused
 		}
 	}
+	if f.err.Kind == ErrNoSpace {
+		f.verdict = verdictLost // no member has more space than another
+	}
 	return f
 }
 

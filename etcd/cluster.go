@@ -141,7 +141,11 @@ func goneIsDone(err, gone error) error {
 	return err
 }
 
-func ignoreReply(*jsonwire.Reader) error { return nil }
+// ignoreReply reads a reply that says nothing.
+func ignoreReply(rd *jsonwire.Reader) error {
+	rd.Skip()
+	return nil
+}
 
 // askOne sends r to one member, once; only a token that was refused is fetched
 // anew.
