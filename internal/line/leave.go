@@ -158,20 +158,20 @@ func (e *Entry) remove(ctx context.Context) (there bool, err error) {
 // that this was the holder and not somebody who gave up waiting: so nobody is
 // left in front, and no read is needed to make sure. Behind a holder that did
 // not wait everybody knows that already.
-func (e *Entry) farewell() func(*place) []etcd.Op {
+func (e *Entry) farewell() func(*place) etcd.Op {
 	if !e.waited {
 		return nil
 	}
-	return func(p *place) []etcd.Op {
-		return []etcd.Op{etcd.Put(p.key, Note{Kind: p.Rule.Kind, Released: true}.encode())}
+	return func(p *place) etcd.Op {
+		return etcd.Put(p.key, Note{Kind: p.Rule.Kind, Released: true}.encode())
 	}
 }
 
 // withdraw is remove for an entry that never held. It also reads who stands
 // first in each line.
 func (e *Entry) withdraw(ctx context.Context) (by []Member, err error) {
-	t := e.removal(func(p *place) []etcd.Op {
-		return []etcd.Op{etcd.Get(p.Line.set(), etcd.WithSort(etcd.ByCreateRevision, etcd.Ascending), etcd.WithLimit(2))}
+	t := e.removal(func(p *place) etcd.Op {
+		return etcd.Get(p.Line.set(), etcd.WithSort(etcd.ByCreateRevision, etcd.Ascending), etcd.WithLimit(2))
 	})
 	var pace pacer
 	for {
@@ -190,18 +190,23 @@ func (e *Entry) withdraw(ctx context.Context) (by []Member, err error) {
 }
 
 // removal makes the transaction that deletes the entry's keys, each by itself:
-// that one is gone does not keep the others. What extra gives stands before.
-func (e *Entry) removal(extra func(*place) []etcd.Op) etcd.Txn {
+// that one is gone does not keep the others. What before gives stands
+// before the deletion.
+func (e *Entry) removal(before func(*place) etcd.Op) etcd.Txn {
 	one := func(p *place) etcd.Txn {
 		t := etcd.Txn{If: []etcd.Cmp{p.guard(e.rev)}}
 		if e.rev == 0 {
 			// Its creation had no answer. The nonce makes the key its own.
 			t.If[0] = etcd.IfLease(etcd.Key(p.key), etcd.Equal, e.s.Lease())
 		}
-		if extra != nil {
-			t.Then = extra(p)
+		gone := etcd.Delete(etcd.Key(p.key))
+		if before != nil {
+			// In the list of the deletion itself a put of the key would be
+			// refused; beside it, it is not.
+			t.Then = append(t.Then, etcd.Nest(etcd.Txn{Then: []etcd.Op{before(p)}}), etcd.Nest(etcd.Txn{Then: []etcd.Op{gone}}))
+		} else {
+			t.Then = append(t.Then, gone)
 		}
-		t.Then = append(t.Then, etcd.Delete(etcd.Key(p.key)))
 		return t
 	}
 	if len(e.places) == 1 {
@@ -238,10 +243,10 @@ func (e *Entry) allSucceeded(res *etcd.TxnResult) bool {
 func (e *Entry) firsts(res *etcd.TxnResult) []Member {
 	var by []Member
 	for i, r := range e.each(res) {
-		if !r.Succeeded || len(r.Results) == 0 || r.Results[0].Get == nil {
+		if !r.Succeeded {
 			continue
 		}
-		for _, kv := range r.Results[0].Get.KVs {
+		for _, kv := range r.Results[0].Txn.Results[0].Get.KVs {
 			if p := &e.places[i]; p.Line.isContender(kv.Key) && (e.rev == 0 || kv.CreateRevision < e.rev) {
 				by = append(by, member(kv))
 				break
