@@ -3,24 +3,26 @@ package etcd
 import (
 	"context"
 	"errors"
-	"os"
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
 
-	"github.com/quorate/quorate/internal/h1"
 	"github.com/quorate/quorate/internal/jsonwire"
+	"github.com/quorate/quorate/internal/mutant"
 )
 
 // A request is one unary call of the gateway.
 type request struct {
 	op   string // for errors and hooks: "put", "lease grant", ...
 	on   string // for errors: the key, lease or user it is about
+	call *call  // says what it is about where on is empty
 	path string
 	body []byte
 	mode callMode
 	// timeout bounds one attempt; 0 means Config.AttemptTimeout, negative none.
 	timeout time.Duration
+	// until is when to stop trying; zero means Config.RetryTimeout from now.
+	until time.Time
 	// anyMember lets a member answer that has no leader.
 	anyMember bool
 	// noAuth sends no token.
@@ -29,6 +31,14 @@ type request struct {
 	only *endpoint
 
 	began time.Time // when the last attempt began
+}
+
+// about says what r is about, for errors.
+func (r *request) about() string {
+	if r.on == "" && r.call != nil {
+		return r.call.on()
+	}
+	return r.on
 }
 
 // callMode says what may be done after an attempt whose outcome is unknown.
@@ -51,68 +61,97 @@ const (
 // applied by any attempt: a definite refusal after an attempt of unknown
 // outcome stays unknown, because the refusal speaks only for itself.
 func (c *Client) do(ctx context.Context, r *request, decode func(*jsonwire.Reader) error) error {
+	if f := c.try(ctx, r, decode); f != nil {
+		return f.err
+	}
+	return nil
+}
+
+// try is do with all that is known of the failure.
+func (c *Client) try(ctx context.Context, r *request, decode func(*jsonwire.Reader) error) *failure {
 	var (
-		wait    *backoff.ExponentialBackOff
-		unknown bool   // some attempt's outcome is
-		asked   uint64 // endpoints of this round, by bit
-		renewed int    // how often the token was renewed because of a refusal
-		hope    bool   // whether some failure of this round may pass by itself
-		until   = time.Now().Add(c.cfg.RetryTimeout)
+		t     tries
+		wait  *backoff.ExponentialBackOff
+		until = r.until
 	)
-	for attempt := 1; ; attempt++ {
-		ep := r.only
-		if ep == nil {
-			ep = c.eps.pick(asked)
-		}
-		f := c.attempt(ctx, ep, r, attempt, decode)
+	if until.IsZero() {
+		until = time.Now().Add(c.cfg.RetryTimeout)
+	}
+	for {
+		f, again := c.round(ctx, r, &t, decode)
 		if f == nil {
 			return nil
 		}
-		if f.verdict == verdictUnknown && r.mode != modeRead {
-			unknown = true
-		}
-		f.err.Unknown = unknown
-		if err := ctx.Err(); err != nil || f.verdict == verdictFinal {
-			if err != nil && !errors.Is(f.err, err) {
-				f.err.Err = errors.Join(ctxErr(ctx), f.err.Err)
-			}
-			return f.err
-		}
-		if unknown && r.mode == modeWrite {
-			return f.err
-		}
-		if f.verdict == verdictToken {
-			if renewed++; renewed > 2 {
-				return f.err
-			}
-			continue // the token was dropped: the next attempt fetches a new one
-		}
-
-		// Somebody else may know better: ask each other endpoint at once, then
-		// wait before the next round.
-		hope = hope || f.verdict != verdictElsewhere && !(f.verdict == verdictUnknown && f.err.Kind == ErrBadReply)
-		asked |= 1 << (c.eps.index(ep) % 64)
-		if r.only == nil && !c.eps.allAsked(asked) {
-			continue
-		}
-		if !hope {
-			return f.err
-		}
-		asked, hope = 0, false
-		if c.cfg.RetryTimeout < 0 || !time.Now().Before(until) {
-			return f.err
+		left := time.Until(until)
+		if !again || c.cfg.RetryTimeout < 0 || left <= 0 {
+			return f
 		}
 		if wait == nil {
 			wait = newBackoff()
 		}
-		pause := wait.NextBackOff()
-		c.log.Debug("etcd call waits to be tried again", "op", r.op, "endpoint", ep.url, "attempt", attempt, "pause", pause, "error", f.err)
+		pause := min(wait.NextBackOff(), left) // the last round is at the very end
+		c.log.Debug("etcd call waits to be tried again", "op", r.op, "endpoint", f.err.Endpoint, "attempts", t.n, "pause", pause, "error", f.err)
 		if err := sleep(ctx, c.life, pause); err != nil {
 			f.err.Err = errors.Join(err, f.err.Err)
-			return f.err
+			return f
 		}
 	}
 }
+
+// tries is what the attempts of one call have come to so far.
+type tries struct {
+	n       int  // attempts made
+	unknown bool // one of them may have been applied
+	renewed int  // how often the token was renewed because of a refusal
+}
+
+// round asks one endpoint after the other, each at most once, until one
+// carries r out or the answer stands. It reports whether another round, a
+// little later, may do better.
+func (c *Client) round(ctx context.Context, r *request, t *tries, decode func(*jsonwire.Reader) error) (f *failure, again bool) {
+	var asked uint64 // endpoints of this round, by bit
+	for {
+		ep := r.only
+		if ep == nil {
+			ep = c.eps.pick(asked)
+		}
+		t.n++
+		if f = c.attempt(ctx, ep, r, t.n, decode); f == nil {
+			return nil, false
+		}
+		open := f.verdict == verdictUnknown || f.verdict == verdictLost
+		t.unknown = t.unknown || open && r.mode != modeRead
+		f.err.Unknown = t.unknown && !mutant.UnknownIsRefused
+		switch {
+		case f.verdict == verdictFinal || f.verdict == verdictLost:
+			return f, false
+		case over(ctx) != nil:
+			if err := over(ctx); !errors.Is(f.err, err) {
+				f.err.Err = errors.Join(ctxErr(ctx), f.err.Err)
+			}
+			return f, false
+		case t.unknown && r.mode == modeWrite && !mutant.RetryUnknown:
+			return f, false
+		case f.verdict == verdictToken:
+			// The token was dropped: the next attempt fetches a new one.
+			if t.renewed++; t.renewed > maxRenewals {
+				return f, false
+			}
+			continue
+		}
+		// A malformed reply and a stranger at the endpoint do not get better
+		// by waiting; another endpoint may do.
+		again = again || f.verdict != verdictElsewhere && !(open && f.err.Kind == ErrBadReply)
+		asked |= 1 << (c.eps.index(ep) % 64)
+		if r.only != nil || c.eps.allAsked(asked) {
+			return f, again
+		}
+	}
+}
+
+// maxRenewals is how many new tokens one call fetches because old ones were
+// refused: one that expired, and one more for a member that lags behind.
+const maxRenewals = 2
 
 func newBackoff() *backoff.ExponentialBackOff {
 	return backoff.NewExponentialBackOff(
@@ -138,110 +177,14 @@ func sleep(ctx, life context.Context, d time.Duration) error {
 	}
 }
 
-// A failure is an attempt that did not succeed.
-type failure struct {
-	err     *Error
-	verdict verdict
-}
-
-// verdict is what a failed attempt means for the next one.
-type verdict uint8
-
-const (
-	verdictFinal     verdict = iota // refused: not applied, and would be refused again
-	verdictRefused                  // not applied, but another member or moment may take it
-	verdictUnknown                  // it may have been applied
-	verdictToken                    // not applied: the token is no longer good
-	verdictElsewhere                // not applied, and waiting will not help: only another member may
-)
-
-// attempt sends r once to ep.
-func (c *Client) attempt(ctx context.Context, ep *endpoint, r *request, n int, decode func(*jsonwire.Reader) error) *failure {
-	begin := time.Now()
-	r.began = begin
-	reply, f := c.roundTrip(ctx, ep, r)
-	if f == nil {
-		if reply.Status == 200 {
-			rd := jsonwire.NewReader(reply.Body)
-			err := decode(rd)
-			if e := rd.End(); e != nil {
-				err = e
-			}
-			var refused *streamError
-			if errors.As(err, &refused) {
-				f = classifyError(refused.serverError, r)
-			} else if err != nil {
-				f = &failure{verdict: verdictUnknown, err: &Error{Kind: ErrBadReply, Err: err}}
-			}
-		} else {
-			f = classifyReply(reply, r)
-		}
-	}
-	if h := c.cfg.Hooks.Request; h != nil {
-		info := RequestInfo{Op: r.op, Endpoint: ep.url, Attempt: n, Duration: time.Since(begin), Sent: len(r.body), Received: len(reply.Body)}
-		if f != nil {
-			info.Err = f.err
-		}
-		h(info)
-	}
-	reply.Release() // nothing decoded points into it
-	if f == nil {
-		c.eps.worked(ep)
-		return nil
-	}
-	f.err.Op, f.err.On, f.err.Endpoint = r.op, r.on, ep.url
-	if f.verdict != verdictFinal && f.verdict != verdictToken {
-		if ctx.Err() == nil { // a caller in a hurry says nothing of the endpoint
-			c.eps.failed(ep)
-		}
-	}
-	return f
-}
-
-// roundTrip sends r once to ep and gives the reply, whatever its status.
-func (c *Client) roundTrip(ctx context.Context, ep *endpoint, r *request) (h1.Reply, *failure) {
+// over gives why ctx has ended, or nil. Its deadline counts as soon as it has
+// passed: what ends a connection may be a moment ahead of ctx's own timer.
+func over(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
-		return h1.Reply{}, &failure{verdict: verdictRefused, err: &Error{Err: ctxErr(ctx)}}
+		return err
 	}
-	if c.life.Err() != nil {
-		return h1.Reply{}, &failure{verdict: verdictFinal, err: &Error{Kind: ErrClosed}}
+	if d, ok := ctx.Deadline(); ok && !time.Now().Before(d) {
+		return context.DeadlineExceeded
 	}
-	timeout := max(r.timeout, 0)
-	if r.timeout == 0 {
-		timeout = c.cfg.AttemptTimeout
-	}
-	var token string
-	if !r.noAuth {
-		var err error
-		if token, err = c.tokens.get(ctx, ep, timeout); err != nil {
-			return h1.Reply{}, tokenFailure(err)
-		}
-	}
-	header, err := c.header(token, r.anyMember)
-	if err != nil {
-		return h1.Reply{}, &failure{verdict: verdictFinal, err: &Error{Kind: ErrBadReply, Message: "the server's token is no valid header"}}
-	}
-	reply, err := ep.pool.Do(ctx, &h1.Request{Path: r.path, Header: header, Body: r.body, Timeout: timeout})
-	if err == nil {
-		if (reply.Status == 401 || reply.Status == 400) && staleToken(reply) && c.tokens.drop(token) {
-			return reply, &failure{verdict: verdictToken, err: replyError(reply)}
-		}
-		return reply, nil
-	}
-	e := &Error{Kind: ErrUnavailable, Err: err}
-	switch {
-	case ctx.Err() != nil:
-		e.Kind, e.Err = nil, ctxErr(ctx)
-	case c.life.Err() != nil:
-		e.Kind = ErrClosed
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		e.Message, e.Err = "no answer within "+timeout.String(), nil
-	case errors.Is(err, h1.ErrTooLarge), errors.Is(err, h1.ErrMalformed):
-		e.Kind = ErrBadReply
-	}
-	var he *h1.Error
-	if errors.As(err, &he) && !he.Sent {
-		return h1.Reply{}, &failure{verdict: verdictRefused, err: e}
-	}
-	return h1.Reply{}, &failure{verdict: verdictUnknown, err: e}
+	return nil
 }

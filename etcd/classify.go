@@ -48,23 +48,28 @@ func classifyError(e serverError, r *request) *failure {
 	switch e.code {
 	case CodeInvalidArgument, CodePermissionDenied, CodeFailedPrecondition, CodeOutOfRange, CodeUnauthenticated, CodeUnimplemented:
 		f.verdict = verdictFinal
+		if strings.Contains(msg, "not supported for learner") {
+			f.verdict = verdictElsewhere
+		}
 	case CodeNotFound:
 		f.verdict = verdictFinal
 		if f.err.Kind == nil && strings.EqualFold(msg, "not found") { // no such path
 			f.verdict, f.err.Kind = verdictElsewhere, ErrNotEtcd
 		}
-	case CodeResourceExhausted:
-		if f.err.Kind == ErrTooLarge {
+	case CodeResourceExhausted, CodeUnknown:
+		switch f.err.Kind {
+		case ErrTooLarge:
 			f.verdict = verdictFinal
-		}
-	case CodeUnknown:
-		if f.err.Kind == ErrRateLimited {
+		case ErrRateLimited:
 			f.verdict = verdictRefused
 		}
 	case CodeUnavailable:
 		if f.err.Kind == ErrNoLeader && !r.anyMember || strings.Contains(msg, "not supported for learner") {
 			f.verdict = verdictRefused
 		}
+	}
+	if f.err.Kind == ErrNoSpace {
+		f.verdict = verdictLost // no member has more space than another
 	}
 	return f
 }
@@ -124,7 +129,7 @@ func errorKind(code Code, msg string) error {
 	case CodeDeadlineExceeded:
 		return ErrUnavailable
 	}
-	return nil
+	return adminKind(code, msg)
 }
 
 // foreignReply judges an answer that is not in etcd's form: from a proxy in

@@ -122,22 +122,23 @@ func (c *Client) Format(s fmt.State, _ rune) {
 
 // leaderHeader asks a member without a leader to refuse at once, before it
 // does anything, instead of leaving the outcome open seconds later.
-const leaderHeader = "Grpc-Metadata-hasleader: true\r\n"
+var leaderHeader = []byte("Grpc-Metadata-hasleader: true\r\n")
 
-// header gives the lines of a request that depend on who asks and how.
+// header gives the lines of a request that depend on who asks and how. They
+// must not be changed.
 func (c *Client) header(token string, anyMember bool) ([]byte, error) {
 	var lines []byte
 	if !anyMember {
-		lines = append(lines, leaderHeader...)
+		lines = leaderHeader[:len(leaderHeader):len(leaderHeader)]
 	}
-	if token != "" {
-		line, err := h1.HeaderLine("Authorization", token)
-		if err != nil {
-			return nil, err
-		}
-		lines = append(lines, line...)
+	if token == "" {
+		return lines, nil
 	}
-	return lines, nil
+	line, err := h1.HeaderLine("Authorization", token)
+	if err != nil {
+		return nil, err
+	}
+	return append(lines, line...), nil
 }
 
 func itoa(n int64) string { return strconv.FormatInt(n, 10) }

@@ -88,14 +88,3 @@ func Missing(set KeySet) Cmp { return IfCreateRevision(set, Equal, 0) }
 func AllOf(cs ...Cmp) Cmp {
 	return Cmp{target: cmpAll, all: append([]Cmp(nil), cs...)}
 }
-
-// flatten appends the single comparisons of c to dst.
-func (c Cmp) flatten(dst []Cmp) []Cmp {
-	if c.target != cmpAll {
-		return append(dst, c)
-	}
-	for _, x := range c.all {
-		dst = x.flatten(dst)
-	}
-	return dst
-}

@@ -28,6 +28,15 @@ func (d decoder) header(h *Header) {
 	}
 }
 
+// headerOf reads a reply of which only the header matters.
+func (d decoder) headerOf(h *Header) {
+	for name := range d.Object {
+		if string(name) == "header" {
+			d.header(h)
+		}
+	}
+}
+
 func (d decoder) kv(kv *KV) {
 	for name := range d.Object {
 		switch string(name) {
@@ -154,6 +163,9 @@ func (r *TxnResult) fits(t *Txn) error {
 }
 
 func (r *OpResult) fits(op *Op, h Header) error {
+	if r.kinds() != 1 {
+		return errShape("an operation has no result, or several")
+	}
 	switch {
 	case op.kind == opGet && r.Get != nil:
 		r.Get.Header = h
@@ -164,10 +176,26 @@ func (r *OpResult) fits(op *Op, h Header) error {
 	case op.kind == opTxn && r.Txn != nil:
 		r.Txn.Header = h
 		return r.Txn.fits(op.txn)
-	case op.kind == opTxn && len(op.txn.Then) == 0 && len(op.txn.Else) == 0:
-		r.Txn = &TxnResult{Header: h}
 	default:
 		return errShape("the result of an operation is of another kind")
+	}
+	return nil
+}
+
+func (r *OpResult) kinds() (n int) {
+	for _, there := range [...]bool{r.Get != nil, r.Put != nil, r.Delete != nil, r.Txn != nil} {
+		if there {
+			n++
+		}
+	}
+	return n
+}
+
+// check refuses an answer without the header that every answer of etcd has: it
+// comes from something else that says 200 and JSON.
+func (h *Header) check() error {
+	if h.Revision <= 0 {
+		return errShape("the header has no revision")
 	}
 	return nil
 }

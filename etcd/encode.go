@@ -102,12 +102,6 @@ func appendOp(b []byte, ns string, op *Op) []byte {
 	return f.end()
 }
 
-func appendTxn(b []byte, ns string, t *Txn) []byte {
-	f := object(b)
-	f.txn(ns, t)
-	return f.end()
-}
-
 func (f *fields) txn(ns string, t *Txn) {
 	if len(t.If) > 0 {
 		f.name("compare")
@@ -212,17 +206,17 @@ func (t *Txn) check(depth int) error {
 	}
 	for i := range t.If {
 		if err := t.If[i].check(depth); err != nil {
-			return fmt.Errorf("If[%d]: %w", i, err)
+			return fmt.Errorf("in If[%d]: %w", i, err)
 		}
 	}
 	for i := range t.Then {
 		if err := t.Then[i].check(depth); err != nil {
-			return fmt.Errorf("Then[%d]: %w", i, err)
+			return fmt.Errorf("in Then[%d]: %w", i, err)
 		}
 	}
 	for i := range t.Else {
 		if err := t.Else[i].check(depth); err != nil {
-			return fmt.Errorf("Else[%d]: %w", i, err)
+			return fmt.Errorf("in Else[%d]: %w", i, err)
 		}
 	}
 	return nil
@@ -234,7 +228,7 @@ func (c *Cmp) check(depth int) error {
 	}
 	switch {
 	case c.target == cmpNone:
-		return errors.New("empty condition: use IfVersion, IfValue, Exists, ...")
+		return errors.New("empty condition: use one of IfVersion, IfValue, Exists and the like")
 	case c.target == cmpAll:
 		for i := range c.all {
 			if err := c.all[i].check(depth + 1); err != nil {

@@ -157,7 +157,7 @@ func invalid(op, on string, err error) error {
 // ctxErr is the error of a context: its cause where it has one of its own, and
 // always its Err as well.
 func ctxErr(ctx context.Context) error {
-	err, cause := ctx.Err(), context.Cause(ctx)
+	err, cause := over(ctx), context.Cause(ctx)
 	if err == nil || cause == nil || cause == err || errors.Is(cause, err) {
 		return err
 	}

@@ -2,14 +2,15 @@ package etcd
 
 import (
 	"context"
-	"strconv"
+	"time"
 
 	"github.com/quorate/quorate/internal/jsonwire"
+	"github.com/quorate/quorate/internal/mutant"
 )
 
 // exec carries out one operation as a call of its own or together with others.
 func (c *Client) exec(ctx context.Context, op Op, opts txnOptions) (OpResult, error) {
-	k := &call{op: op, alone: opts.alone || op.alone}
+	k := &call{op: op}
 	if err := op.check(0); err != nil {
 		return OpResult{}, invalid(k.name(), k.on(), err)
 	}
@@ -19,17 +20,18 @@ func (c *Client) exec(ctx context.Context, op Op, opts txnOptions) (OpResult, er
 		}
 		k.touches = append(k.touches, touch{set: s})
 	}
-	if c.cfg.NoGroupCommit || k.alone {
-		return c.single(ctx, k)
-	}
 	switch {
+	case c.cfg.NoGroupCommit || opts.alone || op.alone:
+		return c.single(ctx, k)
 	case op.kind == opGet:
-		if g := &op.get; g.serializable || g.revision != 0 || !op.set.IsSingle() && (g.limit == 0 || g.limit > smallRange) {
+		if op.get.costly(op.set) {
 			return c.single(ctx, k)
 		}
 		return c.reads.do(ctx, k)
 	case op.kind == opTxn && !op.writes():
 		return c.single(ctx, k)
+	case op.kind == opDelete && op.prev && !op.set.IsSingle():
+		return c.single(ctx, k) // its reply may be of any size
 	}
 	return c.writes.do(ctx, k)
 }
@@ -37,22 +39,48 @@ func (c *Client) exec(ctx context.Context, op Op, opts txnOptions) (OpResult, er
 // smallRange is up to how many keys a read may ask for to share a request.
 const smallRange = 16
 
+// costly reports whether reading set with these options may hold up others
+// that share its request, or fail them: it may read much (the server reads all
+// of what it sorts or filters), or the past, which may be compacted. What is
+// serializable must not be mixed with what is linearizable.
+func (g *getOptions) costly(set KeySet) bool {
+	if g.serializable || g.revision != 0 {
+		return true
+	}
+	if set.IsSingle() {
+		return false
+	}
+	return g.limit == 0 || g.limit > smallRange || g.order != Unsorted || g.sortBy != ByKey ||
+		g.minMod|g.maxMod|g.minCreate|g.maxCreate != 0
+}
+
 // A call is one operation on its way.
 type call struct {
-	op    Op
-	alone bool
+	op      Op
+	touches []touch // what else its caller's decision rests on; then all it touches
 
 	// Filled in when it is to share a request.
-	touches []touch
-	body    []byte // as an element of a transaction
-	depth   int    // how many operations a transaction may have at least to hold it, itself included
-	puts    bool
+	body  []byte    // as an element of a transaction
+	depth int       // how many operations the server counts below it
+	puts  bool      // it puts something, in some branch
+	until time.Time // when to stop trying; zero if it is to be tried once
+	gone  bool      // its caller has given up while it was on its way; the group's mutex guards it
 
-	done   chan struct{} // closed when the outcome is known
-	owner  bool          // goes alone, in the place under way that its caller now owns
-	resend bool          // the shared request was refused: go alone
+	// done is closed when the call's fate is known; the rest then says what.
+	done   chan struct{}
+	place  bool // it is to go as itself, in a place that its caller now owns
+	alone  bool // the shared request was refused: it is to go as itself
 	result OpResult
 	err    error
+}
+
+// prepare fills in what sharing a request needs to know.
+func (k *call) prepare(ns string) {
+	k.touches = appendTouches(k.touches, &k.op)
+	k.body = appendRequestOp(make([]byte, 0, 256), ns, &k.op)
+	k.depth = k.op.depth()
+	k.puts = k.op.puts()
+	k.done = make(chan struct{})
 }
 
 var opNames = [...]string{opNone: "operation", opGet: "get", opPut: "put", opDelete: "delete", opTxn: "txn"}
@@ -78,40 +106,60 @@ var paths = [...]string{opGet: "/v3/kv/range", opPut: "/v3/kv/put", opDelete: "/
 
 // single sends a call in a request of its own.
 func (c *Client) single(ctx context.Context, k *call) (OpResult, error) {
-	r := &request{op: k.name(), on: k.on(), path: paths[k.op.kind], mode: modeWrite}
+	r := &request{op: k.name(), call: k, path: paths[k.op.kind], mode: modeWrite, until: k.until}
 	if k.op.kind == opGet || k.op.kind == opTxn && !k.op.writes() {
 		r.mode = modeRead
+		if mutant.StaleReads {
+			k.op.get.serializable = true
+		}
 		r.anyMember = k.op.get.serializable
 	}
 	r.body = appendOp(make([]byte, 0, 256), c.ns, &k.op)
+	full := c.writes.full.Load()
 	var res OpResult
-	err := c.do(ctx, r, func(rd *jsonwire.Reader) error {
-		d := decoder{rd, len(c.ns)}
-		res = OpResult{}
-		switch k.op.kind {
-		case opGet:
-			res.Get = new(GetResult)
-			d.get(res.Get)
-		case opPut:
-			res.Put = new(PutResult)
-			d.put(res.Put)
-		case opDelete:
-			res.Delete = new(DeleteResult)
-			d.delete(res.Delete)
-		case opTxn:
-			res.Txn = new(TxnResult)
-			d.txn(res.Txn)
-			if rd.Err() == nil {
-				return res.Txn.fits(k.op.txn)
-			}
-		}
-		return nil
+	f := c.try(ctx, r, func(rd *jsonwire.Reader) (err error) {
+		res, err = decodeSingle(rd, len(c.ns), &k.op)
+		return err
 	})
 	if r.mode == modeWrite {
-		c.writes.note(k.op.puts(), err)
+		c.writes.noteSpace(k.op.puts, full, f)
 	}
-	if err != nil {
-		return OpResult{}, err
+	if f != nil {
+		return OpResult{}, f.err
+	}
+	return res, nil
+}
+
+// decodeSingle reads the reply to a request that carries op alone.
+func decodeSingle(rd *jsonwire.Reader, ns int, op *Op) (res OpResult, err error) {
+	d := decoder{rd, ns}
+	var h *Header
+	switch op.kind {
+	case opGet:
+		res.Get = new(GetResult)
+		h = &res.Get.Header
+		d.get(res.Get)
+	case opPut:
+		res.Put = new(PutResult)
+		h = &res.Put.Header
+		d.put(res.Put)
+	case opDelete:
+		res.Delete = new(DeleteResult)
+		h = &res.Delete.Header
+		d.delete(res.Delete)
+	case opTxn:
+		res.Txn = new(TxnResult)
+		h = &res.Txn.Header
+		d.txn(res.Txn)
+	}
+	if rd.Err() != nil {
+		return res, rd.Err()
+	}
+	if err := h.check(); err != nil {
+		return res, err
+	}
+	if op.kind == opTxn {
+		return res, res.Txn.fits(op.txn)
 	}
 	return res, nil
 }
@@ -172,6 +220,3 @@ func (c *Cmp) count() int {
 	}
 	return n
 }
-
-// describeBatch names a shared request in errors.
-func describeBatch(n int) string { return "of " + strconv.Itoa(n) + " calls" }

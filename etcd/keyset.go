@@ -82,33 +82,36 @@ func (s KeySet) check() error {
 			return errors.New("empty key")
 		}
 	case setRange:
-		if s.end <= s.key {
+		if s.span().empty() {
 			return fmt.Errorf("range from %s to %s holds no key", quoteKey(s.key), quoteKey(s.end))
 		}
 	}
 	return nil
 }
 
+// firstKey sorts before every other key: there is no empty one.
+const firstKey = "\x00"
+
 // wire gives the key and range_end that name s to the server, below the
 // namespace ns. No set reaches out of its namespace: a range without an upper
-// end is cut off where the namespace ends.
+// end is cut off where the namespace ends, and one that begins with the first
+// key leaves out the key that is the namespace itself.
 func (s KeySet) wire(ns string) (key, end string) {
-	switch s.kind {
-	case setKey:
+	if s.kind == setKey {
 		return ns + s.key, ""
+	}
+	switch s.kind {
 	case setRange:
-		key, end = ns+s.key, ns+s.end
+		end = ns + s.end
 	case setPrefix:
-		key = ns + s.key
-		end = prefixEnd(key)
+		end = prefixEnd(ns + s.key)
 	case setFrom:
-		key = ns + s.key
 		end = prefixEnd(ns)
 	}
-	if key == "" {
-		key = "\x00" // no key sorts before it
+	if s.key == "" {
+		return ns + firstKey, end
 	}
-	return key, end
+	return ns + s.key, end
 }
 
 // prefixEnd gives the first key after all keys that start with p, or "\x00",
@@ -129,16 +132,17 @@ type span struct {
 }
 
 func (s KeySet) span() span {
+	lo := max(s.key, firstKey)
 	switch s.kind {
 	case setKey:
-		return span{lo: s.key, hi: s.key + "\x00"}
+		return span{lo: lo, hi: s.key + "\x00"}
 	case setRange:
-		return span{lo: s.key, hi: s.end}
+		return span{lo: lo, hi: s.end}
 	case setPrefix:
 		hi := prefixEnd(s.key)
-		return span{lo: s.key, hi: hi, unbounded: hi == "\x00"}
+		return span{lo: lo, hi: hi, unbounded: hi == "\x00"}
 	case setFrom:
-		return span{lo: s.key, unbounded: true}
+		return span{lo: lo, unbounded: true}
 	}
 	return span{}
 }

@@ -60,5 +60,12 @@ func (c *Client) Compact(ctx context.Context, revision int64, physical bool) err
 	if physical {
 		r.timeout = -1 // as long as it takes: ctx bounds it
 	}
-	return c.do(ctx, r, func(*jsonwire.Reader) error { return nil })
+	return c.do(ctx, r, func(rd *jsonwire.Reader) error {
+		var h Header
+		decoder{Reader: rd}.headerOf(&h)
+		if rd.Err() != nil {
+			return rd.Err()
+		}
+		return h.check()
+	})
 }

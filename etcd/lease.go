@@ -143,7 +143,7 @@ func (c *Client) Revoke(ctx context.Context, id LeaseID) error {
 	f := object(nil)
 	f.int("ID", int64(id))
 	r := &request{op: "lease revoke", on: id.String(), path: "/v3/lease/revoke", body: f.end(), mode: modeRepeatable}
-	err := c.do(ctx, r, func(*jsonwire.Reader) error { return nil })
+	err := c.do(ctx, r, ignoreReply)
 	if errors.Is(err, ErrLeaseNotFound) && errors.Is(err, ErrUnknownOutcome) {
 		return nil // gone after an attempt of ours whose answer was lost
 	}

@@ -43,11 +43,13 @@ func (t *tokenSource) get(ctx context.Context, ep *endpoint, timeout time.Durati
 	}
 	// The fetch serves all that wait, so it must not end with one of them. It
 	// is one for each endpoint: who turns to another must not wait for this.
-	ch := t.fetch.DoChan(ep.url, func() (any, error) {
-		fctx, cancel := context.WithTimeout(t.c.life, t.c.cfg.AttemptTimeout)
-		defer cancel()
-		return nil, t.renew(fctx, ep)
-	})
+	got := make(chan error, 1)
+	if err := t.c.start(func() {
+		_, err, _ := t.fetch.Do(ep.url, func() (any, error) { return nil, t.renew(ep) })
+		got <- err
+	}); err != nil {
+		return "", err
+	}
 	var late <-chan time.Time
 	if timeout > 0 {
 		timer := time.NewTimer(timeout)
@@ -55,9 +57,9 @@ func (t *tokenSource) get(ctx context.Context, ep *endpoint, timeout time.Durati
 		late = timer.C
 	}
 	select {
-	case r := <-ch:
-		if r.Err != nil {
-			return "", r.Err
+	case err := <-got:
+		if err != nil {
+			return "", err
 		}
 	case <-late:
 		return "", &tokenError{&failure{verdict: verdictRefused, err: &Error{Op: "authenticate", Endpoint: ep.url, Kind: ErrUnavailable, Message: "no token within " + timeout.String()}}}
@@ -88,14 +90,20 @@ func (t *tokenSource) drop(refused string) bool {
 }
 
 // renew exchanges user name and password for a token.
-func (t *tokenSource) renew(ctx context.Context, ep *endpoint) error {
+func (t *tokenSource) renew(ep *endpoint) error {
+	t.mu.Lock()
+	have := t.token != nil || t.off
+	t.mu.Unlock()
+	if have {
+		return nil // another fetch ended just before this one began
+	}
 	user, password := t.credentials()
 	body := object(nil)
 	body.text("name", user)
 	body.text("password", password)
 	r := &request{op: "authenticate", on: "user " + quoteKey(user), path: "/v3/auth/authenticate", body: body.end(), mode: modeRead, noAuth: true}
 	var token string
-	f := t.c.attempt(ctx, ep, r, 1, func(rd *jsonwire.Reader) error {
+	f := t.c.attempt(context.Background(), ep, r, 1, func(rd *jsonwire.Reader) error {
 		for name := range rd.Object {
 			if string(name) == "token" {
 				token = rd.String()
@@ -132,8 +140,8 @@ func tokenFailure(err error) *failure {
 		return &failure{verdict: verdictRefused, err: &Error{Err: err}}
 	}
 	v := te.f.verdict
-	if v == verdictUnknown {
-		v = verdictRefused
+	if v == verdictUnknown || v == verdictLost {
+		v = verdictRefused // the call itself was not sent
 	}
 	e := te.f.err
 	return &failure{verdict: v, err: &Error{Kind: e.Kind, Code: e.Code, Err: e}}

@@ -54,6 +54,15 @@ func (d *decoder) text(field string, v any) string {
 	return s
 }
 
+// secret is a text that no error repeats.
+func (d *decoder) secret(field string, v any) string {
+	if _, ok := v.(string); !ok && v != nil {
+		v = nil
+		d.fail("string", field, v)
+	}
+	return d.text(field, v)
+}
+
 func (d *decoder) texts(field string, v any) []string {
 	var out []string
 	for _, e := range d.list(field, v) {

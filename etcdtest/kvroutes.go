@@ -60,17 +60,16 @@ func (c *call) header() *headerReply {
 }
 
 func (s *Server) serveRange(c *call, r *rangeRequest) (any, *Error) {
+	if err := s.mayRead(c.user, r.span); err != nil {
+		return nil, err
+	}
 	rev := r.rev
-	if view := s.viewRev(c.member); r.serializable && (rev <= 0 || rev > view) {
-		if rev > view {
-			return nil, errFutureRev
-		}
+	if view := s.viewRev(c.member); rev <= 0 {
 		rev = view
-	} else {
-		var err *Error
-		if rev, err = s.store.readRev(rev); err != nil {
-			return nil, err
-		}
+	} else if rev > view {
+		return nil, errFutureRev
+	} else if rev < s.store.compacted {
+		return nil, errCompacted
 	}
 	rep := s.rangeKVs(r, rev)
 	rep.Header = c.header()
@@ -78,6 +77,12 @@ func (s *Server) serveRange(c *call, r *rangeRequest) (any, *Error) {
 }
 
 func (s *Server) servePut(c *call, p *putRequest) (any, *Error) {
+	if err := s.mayPut(c.user, p); err != nil {
+		return nil, err
+	}
+	if err := s.space(p.cost()); err != nil {
+		return nil, err
+	}
 	if err := s.checkPut(p); err != nil {
 		return nil, err
 	}
@@ -89,6 +94,9 @@ func (s *Server) servePut(c *call, p *putRequest) (any, *Error) {
 }
 
 func (s *Server) serveDelete(c *call, r *deleteRequest) (any, *Error) {
+	if err := s.mayDelete(c.user, r); err != nil {
+		return nil, err
+	}
 	w := s.store.begin()
 	rep := s.applyDelete(w, r)
 	s.commit(w)
@@ -97,6 +105,12 @@ func (s *Server) serveDelete(c *call, r *deleteRequest) (any, *Error) {
 }
 
 func (s *Server) serveTxn(c *call, t *txnRequest) (any, *Error) {
+	if err := s.mayTxn(c.user, t); err != nil {
+		return nil, err
+	}
+	if err := s.space(t.cost()); err != nil {
+		return nil, err
+	}
 	decided := s.store.decide(t, nil)
 	p := decided
 	if err := s.checkTxn(t, &p); err != nil {
@@ -111,6 +125,9 @@ func (s *Server) serveTxn(c *call, t *txnRequest) (any, *Error) {
 }
 
 func (s *Server) serveCompaction(c *call, r compactionRequest) (any, *Error) {
+	if err := s.auth.admin(c.user); err != nil {
+		return nil, err
+	}
 	if err := s.store.compact(r.rev); err != nil {
 		return nil, err
 	}

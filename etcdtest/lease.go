@@ -52,6 +52,7 @@ func (s *Server) grant(id, ttl int64) (*lease, *Error) {
 	}
 	l := &lease{id: id, ttl: max(ttl, minLeaseTTL), keys: make(map[string]struct{})}
 	s.leases[id] = l
+	s.granted[id] = l.ttl
 	s.renew(l)
 	return l, nil
 }

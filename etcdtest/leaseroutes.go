@@ -1,12 +1,6 @@
 package etcdtest
 
-import (
-	"bytes"
-	"errors"
-	"io"
-	"net/http"
-	"slices"
-)
+import "slices"
 
 type leaseRequest struct {
 	id, ttl int64
@@ -39,8 +33,8 @@ type leasesReply struct {
 func (s *Server) leaseRoutes() map[string]*route {
 	grant := unary(writes, decodeLease, s.serveGrant)
 	revoke := unary(writes, decodeLease, s.serveRevoke)
-	ttl := unary(reads, decodeLease, s.serveTimeToLive)
-	list := unary(reads, nothing, s.serveLeases)
+	ttl := unary(leases, decodeLease, s.serveTimeToLive)
+	list := unary(local, nothing, s.serveLeases)
 	return map[string]*route{
 		"/v3/lease/grant":         grant,
 		"/v3/lease/revoke":        revoke,
@@ -68,6 +62,12 @@ func decodeLease(d *decoder, o map[string]any) (leaseRequest, *Error) {
 }
 
 func (s *Server) serveGrant(c *call, r leaseRequest) (any, *Error) {
+	if err := s.auth.user(c.user); err != nil {
+		return nil, err
+	}
+	if err := s.space(64); err != nil {
+		return nil, err
+	}
 	l, err := s.grant(r.id, r.ttl)
 	if err != nil {
 		return nil, err
@@ -76,6 +76,12 @@ func (s *Server) serveGrant(c *call, r leaseRequest) (any, *Error) {
 }
 
 func (s *Server) serveRevoke(c *call, r leaseRequest) (any, *Error) {
+	if err := s.auth.user(c.user); err != nil {
+		return nil, err
+	}
+	if err := s.mayWriteLease(c.user, r.id); err != nil {
+		return nil, err
+	}
 	l := s.leases[r.id]
 	if l == nil {
 		return nil, errLeaseNotFound
@@ -85,6 +91,14 @@ func (s *Server) serveRevoke(c *call, r leaseRequest) (any, *Error) {
 }
 
 func (s *Server) serveTimeToLive(c *call, r leaseRequest) (any, *Error) {
+	if err := s.auth.user(c.user); err != nil {
+		return nil, err
+	}
+	if r.keys {
+		if err := s.mayTouchLease(c.user, r.id, permRead); err != nil {
+			return nil, err
+		}
+	}
 	l := s.leases[r.id]
 	if l == nil {
 		return ttlReply{Header: c.header(), ID: r.id, TTL: -1}, nil
@@ -99,71 +113,18 @@ func (s *Server) serveTimeToLive(c *call, r leaseRequest) (any, *Error) {
 }
 
 func (s *Server) serveLeases(c *call, _ struct{}) (any, *Error) {
+	if err := s.auth.user(c.user); err != nil {
+		return nil, err
+	}
 	rep := leasesReply{Header: c.header()}
 	for id := range s.leases {
+		if err := s.mayTouchLease(c.user, id, permRead); err != nil {
+			return nil, err
+		}
 		rep.Leases = append(rep.Leases, leaseStatus{id})
 	}
 	slices.SortFunc(rep.Leases, func(a, b leaseStatus) int {
 		return s.leases[a.ID].expires.Compare(s.leases[b.ID].expires)
 	})
 	return rep, nil
-}
-
-// serveKeepAlive answers every renewal in the body with a message of its own.
-// A lease that is not there is answered without a TTL.
-func (s *Server) serveKeepAlive(w http.ResponseWriter, c *call) {
-	body, rerr := io.ReadAll(c.r.Body)
-	if rerr != nil {
-		s.writeError(w, &Error{Code: InvalidArgument, Message: rerr.Error()})
-		return
-	}
-	w.Header().Set("Content-Type", "application/json")
-	out := &flusher{w: w}
-	for p := newParser(bytes.NewReader(body)); ; {
-		o, perr := p.next()
-		if errors.Is(perr, io.EOF) {
-			break
-		}
-		d := &decoder{old: s.minor <= 5}
-		var err *Error
-		var r leaseRequest
-		if perr != nil {
-			err = &Error{Code: InvalidArgument, Message: perr.Error()}
-		} else if r, _ = decodeLease(d, o); d.err != nil {
-			err = d.err
-		}
-		if err != nil {
-			out.write(err.status(), s.errorFrame(err))
-			return
-		}
-		out.write(http.StatusOK, frame(s.keepAlive(c, r.id)))
-	}
-}
-
-func (s *Server) keepAlive(c *call, id int64) grantReply {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	rep := grantReply{Header: c.header(), ID: id}
-	if l := s.leases[id]; l != nil {
-		s.renew(l)
-		rep.TTL = l.ttl
-	}
-	return rep
-}
-
-// flusher writes the frames of a stream, each at once.
-type flusher struct {
-	w     http.ResponseWriter
-	wrote bool
-}
-
-func (f *flusher) write(status int, b []byte) error {
-	if !f.wrote {
-		f.wrote = true
-		f.w.WriteHeader(status)
-	}
-	if _, err := f.w.Write(b); err != nil {
-		return err
-	}
-	return http.NewResponseController(f.w).Flush()
 }

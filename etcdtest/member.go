@@ -1,6 +1,8 @@
 package etcdtest
 
 import (
+	"crypto/tls"
+	"fmt"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -8,22 +10,33 @@ import (
 
 // member is one member of the cluster. The server's mutex guards it.
 type member struct {
-	index    int
-	id       uint64
-	name     string
-	host     string
-	listener *listener      // of Dial
-	tcp      []net.Listener // of Listen
-	cutOff   bool           // from the others: it sees nothing new
-	view     int64          // the newest revision it sees while cut off
-	down     bool           // killed
-	paused   chan struct{}  // closed on resume; nil while it runs
+	index     int
+	id        uint64
+	name      string
+	host      string
+	peerURLs  []string
+	learner   bool
+	removed   bool
+	listener  *listener      // of Dial
+	tcp       []net.Listener // of Listen
+	starts    int            // how often it was started again
+	down      bool           // killed
+	cutOff    bool           // from the others: it sees nothing new
+	view      int64          // the newest revision it sees while cut off
+	paused    chan struct{}  // closed on resume; nil while it runs
+	tokens    map[string]*token
+	impatient *timer // ends streams that want a leader
 }
 
 func newID() uint64 { return rand.Uint64() | 1<<63 }
 
 func (s *Server) newMember(i int) *member {
-	m := &member{index: i, id: newID(), host: memberHost(i), name: memberHost(i)[:len("member1")], listener: newListener()}
+	name := fmt.Sprintf("member%d", i+1)
+	m := &member{
+		index: i, id: newID(), name: name, host: name + ".etcdtest:2379",
+		peerURLs: []string{"http://" + name + ".etcdtest:2380"},
+		listener: newListener(), tokens: make(map[string]*token),
+	}
 	s.serveListener(m, m.listener)
 	return m
 }
@@ -43,23 +56,22 @@ func (s *Server) viewRev(i int) int64 {
 	return s.store.rev
 }
 
-// hasQuorum says whether some members can commit.
-func (s *Server) hasQuorum() bool {
-	n := 0
-	for _, m := range s.members {
-		if m.live() {
-			n++
-		}
+// connOf returns the connection that a request came over, nil where the
+// request came straight to ServeHTTP.
+func connOf(r *http.Request) *serverConn {
+	switch c := r.Context().Value(connKey{}).(type) {
+	case *serverConn:
+		return c
+	case *tls.Conn:
+		sc, _ := c.NetConn().(*serverConn)
+		return sc
 	}
-	return n > len(s.members)/2
+	return nil
 }
-
-// live says whether a member takes part in the cluster.
-func (m *member) live() bool { return !m.down && !m.cutOff && m.paused == nil }
 
 // memberOf finds the member that a request is for.
 func (s *Server) memberOf(r *http.Request) int {
-	if c, ok := r.Context().Value(connKey{}).(*serverConn); ok {
+	if c := connOf(r); c != nil {
 		return c.member
 	}
 	s.mu.Lock()

@@ -79,15 +79,17 @@ func WithRequestTimeout(d time.Duration) Option { return func(o *options) { o.re
 // it waits for the next round of catching up, up to 100 ms, as in etcd.
 func WithPromptCatchUp() Option { return func(o *options) { o.promptCatchUp = true } }
 
-// minorVersion returns the 5 of "3.5.35".
-func minorVersion(version string) int {
-	parts := strings.SplitN(version, ".", 3)
-	if len(parts) < 2 {
-		return 7
+// parseVersion returns the 5 and the 35 of "3.5.35". What it does not
+// understand counts as the newest.
+func parseVersion(version string) (minor, patch int) {
+	parts := strings.Split(version, ".")
+	if len(parts) != 3 || parts[0] != "3" {
+		return 7, 0
 	}
-	n, err := strconv.Atoi(parts[1])
+	minor, err := strconv.Atoi(parts[1])
 	if err != nil {
-		return 7
+		return 7, 0
 	}
-	return n
+	patch, _ = strconv.Atoi(parts[2]) // "0-rc.1" counts as 0
+	return minor, patch
 }

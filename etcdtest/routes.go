@@ -17,6 +17,7 @@ type kind int
 const (
 	local  kind = iota // answered by the member alone
 	reads              // needs the consent of a quorum, changes nothing
+	leases             // is answered by the leader from memory
 	writes             // is proposed and applied
 )
 
@@ -38,7 +39,9 @@ func nothing(*decoder, map[string]any) (struct{}, *Error) { return struct{}{}, n
 // routes returns every unary path of the gateway.
 func (s *Server) allRoutes() map[string]*route {
 	all := make(map[string]*route)
-	for _, part := range []map[string]*route{s.kvRoutes(), s.leaseRoutes()} {
+	for _, part := range []map[string]*route{
+		s.kvRoutes(), s.leaseRoutes(), s.authRoutes(), s.clusterRoutes(), s.maintenanceRoutes(),
+	} {
 		maps.Copy(all, part)
 	}
 	return all

@@ -2,7 +2,6 @@ package etcdtest
 
 import (
 	"context"
-	"fmt"
 	"net/http"
 	"sync"
 	"testing"
@@ -14,7 +13,8 @@ import (
 // over TCP (Listen). All its methods are safe for concurrent use.
 type Server struct {
 	opts   options
-	minor  int
+	minor  int // of the version: 7 of 3.7.3
+	patch  int
 	born   time.Time
 	ctx    context.Context // ends when the server closes
 	cancel context.CancelFunc
@@ -28,11 +28,20 @@ type Server struct {
 	members      []*member
 	store        *store
 	leases       map[int64]*lease
+	granted      map[int64]int64 // the TTL of every lease there ever was
 	hub          *hub
 	streams      map[*watchStream]struct{}
 	stallWatches bool
 	timers       map[*timer]struct{}
 	requests     map[string]int
+	faults       []*Injected
+	auth         *authStore
+	alarms       map[alarm]bool
+	leader       int  // the leading member, -1 for none
+	quorate      bool // whether there was a quorum when the cluster last settled
+	leaderless   bool // by LoseQuorum
+	applied      uint64
+	changed      chan struct{} // closed when the cluster changes; nil while nobody waits
 	conns        map[*serverConn]struct{}
 }
 
@@ -44,17 +53,25 @@ func New(opts ...Option) *Server {
 	}
 	s := &Server{
 		opts:      o,
-		minor:     minorVersion(o.version),
 		born:      time.Now(),
 		clusterID: newID(),
 		term:      2,
 		store:     newStore(),
 		leases:    make(map[int64]*lease),
+		granted:   make(map[int64]int64),
 		hub:       newHub(),
 		streams:   make(map[*watchStream]struct{}),
 		timers:    make(map[*timer]struct{}),
 		requests:  make(map[string]int),
 		conns:     make(map[*serverConn]struct{}),
+		auth:      newAuthStore(),
+		alarms:    make(map[alarm]bool),
+		quorate:   true,
+		applied:   uint64(4 + o.members),
+	}
+	s.minor, s.patch = parseVersion(o.version)
+	if o.auth {
+		s.auth.bootstrap(o.rootPassword)
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.routes = s.allRoutes()
@@ -84,9 +101,8 @@ func (s *Server) Close() {
 		for ws := range s.streams {
 			ws.end(nil)
 		}
-		for c := range s.conns {
-			c.abort()
-		}
+		s.cut(func(*serverConn) bool { return true })
+		s.broadcast()
 		for _, m := range s.members {
 			m.close()
 		}
@@ -123,5 +139,3 @@ func (s *Server) commit(w *write) {
 func (s *Server) headerAt(member int, rev int64) headerReply {
 	return headerReply{ClusterID: s.clusterID, MemberID: s.members[member].id, Revision: rev, RaftTerm: s.term}
 }
-
-func memberHost(i int) string { return fmt.Sprintf("member%d.etcdtest:2379", i+1) }

@@ -46,19 +46,6 @@ type store struct {
 
 func newStore() *store { return &store{rev: 1, compacted: -1} }
 
-// readRev checks a revision asked for and returns the one to read at.
-func (st *store) readRev(rev int64) (int64, *Error) {
-	switch {
-	case rev <= 0:
-		return st.rev, nil
-	case rev > st.rev:
-		return 0, errFutureRev
-	case rev < st.compacted:
-		return 0, errCompacted
-	}
-	return rev, nil
-}
-
 // visible calls f for every key of sp that existed at rev, in key order.
 func (st *store) visible(sp span, rev int64, f func(*KeyValue) bool) {
 	st.keys.scan(sp, func(h *history) bool {

@@ -12,6 +12,9 @@ type timer struct {
 // stopped or the server is closed before. The caller holds the mutex.
 func (s *Server) after(d time.Duration, f func()) *timer {
 	tm := &timer{s: s}
+	if s.closed {
+		return tm
+	}
 	s.timers[tm] = struct{}{}
 	s.wg.Add(1)
 	tm.t = time.AfterFunc(d, func() {
@@ -30,7 +33,7 @@ func (s *Server) after(d time.Duration, f func()) *timer {
 // stop ends the timer; its function will not run any more. The caller holds
 // the mutex.
 func (tm *timer) stop() {
-	if tm == nil {
+	if tm == nil || tm.t == nil {
 		return
 	}
 	delete(tm.s.timers, tm)

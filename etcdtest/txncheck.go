@@ -136,8 +136,21 @@ func (t *txnRequest) readOnly() bool {
 	return !slices.ContainsFunc(t.success, notRange) && !slices.ContainsFunc(t.failure, notRange)
 }
 
-// puts says whether a put stands anywhere in the txn, taken branch or not.
-func (t *txnRequest) hasPut() bool {
-	put := func(op opRequest) bool { return op.put != nil || op.txn != nil && op.txn.hasPut() }
-	return slices.ContainsFunc(t.success, put) || slices.ContainsFunc(t.failure, put)
+// cost is what a put may add to the store, as the quota counts it.
+func (p *putRequest) cost() int64 { return int64(256 + len(p.key) + len(p.value)) }
+
+// cost is that of the dearer branch: whether it is taken does not count.
+func (t *txnRequest) cost() int64 { return max(opsCost(t.success), opsCost(t.failure)) }
+
+func opsCost(ops []opRequest) int64 {
+	var n int64
+	for _, op := range ops {
+		switch {
+		case op.put != nil:
+			n += op.put.cost()
+		case op.txn != nil:
+			n += op.txn.cost()
+		}
+	}
+	return n
 }

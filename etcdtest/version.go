@@ -22,11 +22,11 @@ func (s *Server) serveVersion(w http.ResponseWriter) {
 // serveHealth answers /health: whether this member has a leader.
 func (s *Server) serveHealth(w http.ResponseWriter, c *call) {
 	s.mu.Lock()
-	ok := s.hasQuorum() && s.members[c.member].live()
+	ok := s.hasLeader(c.member)
 	s.mu.Unlock()
-	if ok {
-		s.writeJSON(w, http.StatusOK, []byte(`{"health":"true","reason":""}`))
-		return
+	status, body := http.StatusOK, []byte(`{"health":"true","reason":""}`)
+	if !ok {
+		status, body = http.StatusServiceUnavailable, []byte(`{"health":"false","reason":"RAFT NO LEADER"}`)
 	}
-	s.writeJSON(w, http.StatusServiceUnavailable, []byte(`{"health":"false","reason":"RAFT NO LEADER"}`))
+	s.writeJSON(w, status, body, len(body))
 }

@@ -10,32 +10,37 @@ import (
 // serveWatch serves a watch stream over a POST. Over HTTP/1.1 nothing happens
 // until the request's body has ended; over HTTP/2 requests are carried out as
 // they come.
-func (s *Server) serveWatch(w http.ResponseWriter, c *call) {
+func (s *Server) serveWatch(c *call) {
 	in := c.r.Body.(io.Reader)
+	c.request = &Request{Path: c.path, Member: c.member}
 	if c.r.ProtoMajor < 2 {
 		body, err := io.ReadAll(in)
 		if err != nil {
-			return
+			return // the client is gone
 		}
 		in = bytes.NewReader(body)
+		c.request.Body, _ = newParser(bytes.NewReader(body)).next()
 	}
-	w.Header().Set("Content-Type", "application/json")
-	s.mu.Lock()
-	ws := s.newWatchStream(c.member, c.user)
-	s.mu.Unlock()
-
-	read := make(chan struct{})
-	go func() {
-		defer close(read)
-		ws.receive(in)
-	}()
-	out := &flusher{w: w}
-	ws.write(c.r.Context().Done(), func(b []byte, status int) error { return out.write(status, b) })
-	s.mu.Lock()
-	ws.end(nil)
-	s.mu.Unlock()
-	c.r.Body.Close() // ends the reading
-	<-read
+	s.withStreamFaults(c, func(out *flusher) {
+		if err := s.ready(c); err != nil {
+			_ = out.write(s.errorFrame(err), err.status()) // the last word either way
+			return
+		}
+		ws, err := s.openWatchStream(c)
+		if err != nil {
+			c.drop()
+			return
+		}
+		read := make(chan struct{})
+		go func() {
+			defer close(read)
+			ws.receive(in)
+		}()
+		ws.write(c.ctx.Done(), out.write)
+		ws.close()
+		c.r.Body.Close() // ends the reading
+		<-read
+	})
 }
 
 // receive carries out the requests of a body. What cannot be understood ends
@@ -81,7 +86,7 @@ func (ws *watchStream) write(gone <-chan struct{}, send func(b []byte, status in
 		}
 		if ended {
 			if err != nil {
-				send(ws.srv.errorFrame(err), err.status())
+				_ = send(ws.srv.errorFrame(err), err.status()) // the last word either way
 			}
 			return
 		}

@@ -5,7 +5,8 @@ package etcdtest
 type watchStream struct {
 	srv      *Server
 	member   int
-	user     *login
+	token    string
+	conn     *serverConn // nil where the request came straight to ServeHTTP
 	watchers map[int64]*watcher
 	nextID   int64
 	out      []*watchMessage
@@ -13,6 +14,8 @@ type watchStream struct {
 	ended    bool
 	err      *Error // why it ended, if the client is to be told
 	ticker   *timer
+
+	wantsLeader bool // it ends where there is none
 }
 
 // watchMessage is one message of a stream before it is encoded.
@@ -29,13 +32,25 @@ type watchMessage struct {
 	fragment bool
 }
 
-func (s *Server) newWatchStream(member int, user *login) *watchStream {
+// openWatchStream makes the stream of a call, unless its member is down.
+func (s *Server) openWatchStream(c *call) (*watchStream, *Error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed || s.members[c.member].starts != c.born || s.members[c.member].down {
+		return nil, errStopped
+	}
 	ws := &watchStream{
-		srv: s, member: member, user: user,
+		srv: s, member: c.member, token: s.tokenOf(c.r), conn: connOf(c.r), wantsLeader: c.leader,
 		watchers: make(map[int64]*watcher), wake: make(chan struct{}, 1),
 	}
 	s.streams[ws] = struct{}{}
-	return ws
+	return ws, nil
+}
+
+func (ws *watchStream) close() {
+	ws.srv.mu.Lock()
+	defer ws.srv.mu.Unlock()
+	ws.end(nil)
 }
 
 // stalled says whether events are held back from the stream for now.
@@ -116,8 +131,10 @@ func (ws *watchStream) create(r *watchCreate) {
 		ws.refuse(errCompacted.Message)
 		return
 	}
-	if err := s.mayWatch(ws.user, r.span); err != nil {
-		ws.refuse(err.Message)
+	// The token is looked at anew for every watch: one that has run out lets
+	// the watches that are there live, and refuses new ones.
+	if reason := s.refusedWatch(s.logIn(ws.member, ws.token), r.span); reason != "" {
+		ws.refuse(reason)
 		return
 	}
 	if r.empty() {

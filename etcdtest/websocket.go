@@ -1,6 +1,7 @@
 package etcdtest
 
 import (
+	"bytes"
 	"context"
 	"net/http"
 	"strings"
@@ -13,37 +14,53 @@ func isUpgrade(r *http.Request) bool {
 }
 
 // serveWebSocket serves a watch stream over a WebSocket: every message is one
-// text frame, in both directions.
-func (s *Server) serveWebSocket(w http.ResponseWriter, c *call) {
-	var protocols []string
-	if strings.Contains(c.r.Header.Get("Sec-WebSocket-Protocol"), "Bearer") {
-		protocols = []string{"Bearer"}
-	}
-	conn, err := websocket.Accept(w, c.r, &websocket.AcceptOptions{
-		InsecureSkipVerify: true, Subprotocols: protocols, CompressionMode: websocket.CompressionDisabled,
+// text frame, in both directions. Headers of the upgrade do not reach etcd,
+// but for the token.
+func (s *Server) serveWebSocket(c *call) {
+	c.request = &Request{Path: c.path, Member: c.member}
+	c.leader = false
+	s.withStreamFaults(c, func(out *flusher) {
+		var protocols []string
+		if strings.Contains(c.r.Header.Get("Sec-WebSocket-Protocol"), "Bearer") {
+			protocols = []string{"Bearer"}
+		}
+		conn, err := websocket.Accept(c.w, c.r, &websocket.AcceptOptions{
+			InsecureSkipVerify: true, Subprotocols: protocols, CompressionMode: websocket.CompressionDisabled,
+		})
+		if err != nil {
+			return // Accept has answered
+		}
+		conn.SetReadLimit(-1)
+		s.runWebSocket(c, conn, out)
 	})
-	if err != nil {
-		return // Accept has answered
-	}
-	conn.SetReadLimit(-1)
+}
+
+func (s *Server) runWebSocket(c *call, conn *websocket.Conn, out *flusher) {
+	// The request's context means nothing any more once it was upgraded.
 	ctx, cancel := context.WithCancel(s.ctx)
 	defer cancel()
-	s.mu.Lock()
-	ws := s.newWatchStream(c.member, c.user)
-	s.mu.Unlock()
-
+	ws, err := s.openWatchStream(c)
+	if err != nil {
+		conn.CloseNow()
+		return
+	}
 	read := make(chan struct{})
 	go func() {
 		defer close(read)
 		defer cancel() // the client is gone
-		ws.receiveFrames(ctx, conn)
+		if s.awaitToken(ctx, s.tokenOf(c.r)) == nil {
+			ws.receiveFrames(ctx, conn)
+		}
 	}()
 	ws.write(ctx.Done(), func(b []byte, _ int) error {
-		return conn.Write(ctx, websocket.MessageText, []byte(strings.TrimSuffix(string(b), "\n")))
+		cut := out.cutAt > 0 && out.sent+len(b) >= out.cutAt
+		if cut {
+			return errCut
+		}
+		out.sent += len(b)
+		return conn.Write(ctx, websocket.MessageText, bytes.TrimSuffix(b, []byte("\n")))
 	})
-	s.mu.Lock()
-	ws.end(nil)
-	s.mu.Unlock()
+	ws.close()
 	cancel()
 	conn.CloseNow()
 	<-read
@@ -61,7 +78,7 @@ func (ws *watchStream) receiveFrames(ctx context.Context, conn *websocket.Conn) 
 		if deaf {
 			continue
 		}
-		o, perr := newParser(strings.NewReader(string(b))).next()
+		o, perr := newParser(bytes.NewReader(b)).next()
 		if perr != nil {
 			deaf = true
 			continue

@@ -44,15 +44,17 @@ func (s *Server) marshal(v any) []byte {
 }
 
 func (s *Server) writeReply(w http.ResponseWriter, v any) {
-	s.writeJSON(w, http.StatusOK, s.marshal(v))
+	b := s.marshal(v)
+	s.writeJSON(w, http.StatusOK, b, len(b))
 }
 
-func (s *Server) writeJSON(w http.ResponseWriter, status int, b []byte) {
+// writeJSON sends the first n bytes of a body, announced in full.
+func (s *Server) writeJSON(w http.ResponseWriter, status int, b []byte, n int) {
 	h := w.Header()
 	h.Set("Content-Type", "application/json")
 	h.Set("Content-Length", strconv.Itoa(len(b)))
 	w.WriteHeader(status)
-	w.Write(b)
+	_, _ = w.Write(b[:n]) // the client may be gone
 }
 
 type errorReply struct {
@@ -66,7 +68,8 @@ func (s *Server) writeError(w http.ResponseWriter, e *Error) {
 	if s.minor <= 5 {
 		rep.Error = e.Message
 	}
-	s.writeJSON(w, e.status(), s.marshal(rep))
+	b := s.marshal(rep)
+	s.writeJSON(w, e.status(), b, len(b))
 }
 
 // writeNoRoute answers a path or a method that is not there.

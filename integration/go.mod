@@ -2,11 +2,16 @@ module github.com/quorate/quorate/integration
 
 go 1.26.0
 
+replace (
+	github.com/quorate/quorate => ../
+	github.com/quorate/quorate/embedded => ../embedded
+)
+
 require (
-	github.com/quorate/quorate v0.0.0
-	github.com/quorate/quorate/embedded v0.0.0
+	github.com/quorate/quorate v0.0.0-00010101000000-000000000000
+	github.com/quorate/quorate/embedded v0.0.0-00010101000000-000000000000
 	go.etcd.io/etcd/client/v3 v3.7.3
-	go.uber.org/zap v1.27.1
+	go.uber.org/zap v1.28.0
 )
 
 require (
@@ -68,9 +73,4 @@ require (
 	gopkg.in/natefinch/lumberjack.v2 v2.2.1 // indirect
 	k8s.io/utils v0.0.0-20260108192941-914a6e750570 // indirect
 	sigs.k8s.io/yaml v1.6.0 // indirect
-)
-
-replace (
-	github.com/quorate/quorate => ../
-	github.com/quorate/quorate/embedded => ../embedded
 )

@@ -32,7 +32,7 @@ func run(ctx context.Context, args []string) error {
 	only := fs.String("run", "", "comma-separated names of the scenarios to run (default all)")
 	asJSON := fs.Bool("json", false, "print JSON instead of a table")
 	alone := fs.Bool("ours", false, "leave the peers out, for profiling")
-	profile := fs.String("cpuprofile", "", "write a CPU profile of clients and server to this file")
+	profile := fs.String("cpuprofile", "", "write CPU profiles to this file (the clients) and to this file with .server behind its name")
 	members := fs.Int("members", 1, "members of the embedded cluster: 1 or 3")
 	asServer := fs.Bool("serve", false, "be the server (the bench starts itself so)")
 	at := fs.String("endpoints", "", "measure against these endpoints instead of an embedded etcd")
@@ -40,6 +40,13 @@ func run(ctx context.Context, args []string) error {
 		return err
 	}
 	if *asServer {
+		if *profile != "" {
+			stop, err := startProfile(*profile)
+			if err != nil {
+				return err
+			}
+			defer stop()
+		}
 		return serve(ctx, *members)
 	}
 	todo, err := choose(*only)
@@ -53,21 +60,17 @@ func run(ctx context.Context, args []string) error {
 	endpoints := strings.Split(*at, ",")
 	if *at == "" {
 		var stop func() error
-		if endpoints, stop, err = startServer(ctx, *members); err != nil {
+		if endpoints, stop, err = startServer(ctx, *members, *profile); err != nil {
 			return err
 		}
 		defer stop()
 	}
 	if *profile != "" {
-		f, err := os.Create(*profile)
+		stop, err := startProfile(*profile)
 		if err != nil {
 			return err
 		}
-		defer f.Close()
-		if err := pprof.StartCPUProfile(f); err != nil {
-			return err
-		}
-		defer pprof.StopCPUProfile()
+		defer stop()
 	}
 	var rows []row
 	for _, s := range todo {
@@ -85,6 +88,21 @@ func run(ctx context.Context, args []string) error {
 		return printJSON(os.Stdout, rows)
 	}
 	return printTable(os.Stdout, rows)
+}
+
+func startProfile(file string) (stop func(), err error) {
+	f, err := os.Create(file)
+	if err != nil {
+		return nil, err
+	}
+	if err := pprof.StartCPUProfile(f); err != nil {
+		f.Close()
+		return nil, err
+	}
+	return func() {
+		pprof.StopCPUProfile()
+		f.Close()
+	}, nil
 }
 
 func choose(only string) ([]scenario, error) {

@@ -33,12 +33,16 @@ func serve(ctx context.Context, members int) error {
 }
 
 // startServer starts this program again as a server.
-func startServer(ctx context.Context, members int) (endpoints []string, stop func() error, err error) {
+func startServer(ctx context.Context, members int, profile string) (endpoints []string, stop func() error, err error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, nil, err
 	}
-	cmd := exec.CommandContext(ctx, self, "-serve", "-members", fmt.Sprint(members))
+	args := []string{"-serve", "-members", fmt.Sprint(members)}
+	if profile != "" {
+		args = append(args, "-cpuprofile", profile+".server")
+	}
+	cmd := exec.CommandContext(ctx, self, args...)
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
 	if err != nil {

@@ -117,8 +117,8 @@ func (b *body) nextChunk() error {
 
 // chunkSize parses the line before a chunk.
 func chunkSize(line []byte) (int64, error) {
-	digits, ext, _ := bytes.Cut(line, []byte{';'})
-	digits = bytes.TrimRight(digits, " \t")
+	// Some servers pad the line, but nothing may come before an extension.
+	digits, ext, _ := bytes.Cut(bytes.TrimRight(line, " \t"), []byte{';'})
 	if len(digits) == 0 || len(digits) > 15 || !isFieldValue(ext) {
 		return 0, malformed("chunk without a length")
 	}

@@ -11,6 +11,8 @@ import (
 const (
 	firstBuffer = 4 << 10
 	keptBuffer  = 64 << 10 // a larger buffer is not kept with an idle connection
+
+	lastWords = 100 * time.Millisecond
 )
 
 // past is a deadline that interrupts whatever waits.
@@ -71,6 +73,12 @@ func (c *conn) setDeadline(t time.Time) error {
 // Close ends the connection at once: no TLS close_notify, which could block.
 // HTTP says itself where a message ends.
 func (c *conn) Close() error { return c.wire.Close() }
+
+// lastWords gives a connection that takes no more of a request a moment to say
+// why. Normally it has done so, or ends at once.
+func (c *conn) lastWords() {
+	c.wire.SetReadDeadline(time.Now().Add(lastWords))
+}
 
 // clean says whether nothing was read beyond the replies.
 func (c *conn) clean() bool { return c.r == c.w }

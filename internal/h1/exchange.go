@@ -55,8 +55,11 @@ func (x *exchange) begin() error {
 		}
 		op, err := "write", x.send()
 		if err == nil || x.sent() && !errors.Is(err, os.ErrDeadlineExceeded) {
-			// After a failed write there may still be a reply that says why.
-			x.spoilt = err != nil
+			if err != nil {
+				// There may still be a reply that says why.
+				x.spoilt = true
+				x.c.lastWords()
+			}
 			var rerr error
 			if x.head, rerr = x.c.readHead(); rerr == nil {
 				return nil
@@ -115,6 +118,9 @@ func (x *exchange) send() error {
 		_, err := c.Write(c.out)
 		if err == nil {
 			_, err = c.Write(body)
+		}
+		if err != nil {
+			c.lastWords()
 		}
 		done <- err
 	}()

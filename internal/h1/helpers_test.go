@@ -96,3 +96,14 @@ func failure(t testing.TB, err error) *Error {
 	require.ErrorAs(t, err, &e)
 	return e
 }
+
+// dialWith puts something around the connections that dial makes.
+func dialWith(dial Dialer, around func(net.Conn) net.Conn) Dialer {
+	return func(ctx context.Context, network, addr string) (net.Conn, error) {
+		nc, err := dial(ctx, network, addr)
+		if err != nil {
+			return nil, err
+		}
+		return around(nc), nil
+	}
+}

@@ -1,0 +1,76 @@
+package etcd
+
+// Which of the calls that wait may travel together.
+
+const (
+	maxBatchBytes = 1 << 20
+	maxTxnOps     = 128
+)
+
+// batchLimits is what the server takes in one request.
+type batchLimits struct {
+	ops   int // members, plus the operations of the largest
+	bytes int
+}
+
+var usualLimits = batchLimits{ops: maxTxnOps, bytes: maxBatchBytes}
+
+// A party is what travels together.
+type party struct {
+	calls []*call
+	bytes int
+	depth int
+	puts  bool
+}
+
+// fits reports whether k may join p as far as size goes.
+func (l batchLimits) fits(p *party, k *call) bool {
+	return len(p.calls)+1+max(p.depth, k.depth) <= l.ops && p.bytes+len(k.body)+1 <= l.bytes
+}
+
+func (p *party) join(k *call) {
+	p.calls = append(p.calls, k)
+	p.bytes += len(k.body) + 1
+	p.depth = max(p.depth, k.depth)
+	p.puts = p.puts || k.puts
+}
+
+// learn makes batches smaller than one that the server refused for its size.
+// A call that is too large by itself does not count: it never has company.
+func (l *batchLimits) learn(kind error, p *party) {
+	switch kind {
+	case ErrTooManyOps:
+		l.ops = min(l.ops, max((len(p.calls)+p.depth)/2, 1))
+	case ErrTooLarge:
+		l.bytes = min(l.bytes, max(p.bytes/2, 1))
+	}
+}
+
+// take picks from the queue, oldest first, what may travel together. The
+// oldest always does, so that nobody waits for ever.
+func (g *group) take() []*call {
+	if len(g.queue) == 0 {
+		return nil
+	}
+	var (
+		p    party
+		full = g.write && g.full.Load()
+		rest = g.queue[:0]
+	)
+	g.claims.reset()
+	for i, k := range g.queue {
+		if len(p.calls) > 0 && len(p.calls)+1+p.depth > g.limits.ops { // nobody else fits
+			rest = append(rest, g.queue[i:]...)
+			break
+		}
+		fits := len(p.calls) == 0 || g.limits.fits(&p, k) && (!full || k.puts == p.puts)
+		if fits && g.claims.admit(k.touches) {
+			p.join(k)
+		} else {
+			rest = append(rest, k)
+		}
+	}
+	clear(g.queue[len(rest):])
+	g.queue = rest
+	return p.calls
+}

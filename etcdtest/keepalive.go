@@ -1,0 +1,74 @@
+package etcdtest
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net/http"
+)
+
+// serveKeepAlive answers every renewal in the body with a message of its own.
+// A lease that is not there is answered without a TTL.
+func (s *Server) serveKeepAlive(c *call) {
+	c.kind = leases
+	body, err := io.ReadAll(c.r.Body)
+	if err != nil {
+		s.writeError(c.w, &Error{Code: InvalidArgument, Message: err.Error()})
+		return
+	}
+	first, _ := newParser(bytes.NewReader(body)).next()
+	c.request = &Request{Path: c.path, Member: c.member, Body: first}
+	s.withStreamFaults(c, func(out *flusher) {
+		p := newParser(bytes.NewReader(body))
+		for {
+			o, perr := p.next()
+			if errors.Is(perr, io.EOF) {
+				return
+			}
+			rep, err := s.keepAlive(c, o, perr)
+			if err == errStopped && s.gone(c) {
+				c.drop()
+				return
+			}
+			if err != nil {
+				_ = out.write(s.errorFrame(err), err.status()) // the last word either way
+				return
+			}
+			if out.write(frame(rep), http.StatusOK) != nil {
+				return
+			}
+		}
+	})
+}
+
+// keepAlive renews one lease. From 3.7 on that needs permission to write all
+// of its keys.
+func (s *Server) keepAlive(c *call, o map[string]any, perr error) (any, *Error) {
+	if perr != nil {
+		return nil, &Error{Code: InvalidArgument, Message: perr.Error()}
+	}
+	d := &decoder{old: s.minor <= 5}
+	r, _ := decodeLease(d, o)
+	if d.err != nil {
+		return nil, d.err
+	}
+	if err := s.ready(c); err != nil {
+		return nil, err
+	}
+	return s.inOrder(c, func() (any, *Error) {
+		if s.minor >= 7 {
+			if err := s.auth.user(c.user); err != nil {
+				return nil, err
+			}
+			if err := s.mayWriteLease(c.user, r.id); err != nil {
+				return nil, err
+			}
+		}
+		rep := grantReply{Header: c.header(), ID: r.id}
+		if l := s.leases[r.id]; l != nil {
+			s.renew(l)
+			rep.TTL = l.ttl
+		}
+		return rep, nil
+	})
+}

@@ -1,0 +1,14 @@
+//go:build mutants
+
+// Package mutant names deliberate faults of the client, for tests that show
+// that the checks of histories notice them.
+package mutant
+
+// The faults. Set them while no client is at work.
+var (
+	AdmitAll         bool
+	RetryUnknown     bool
+	UnknownIsRefused bool
+	StaleReads       bool
+	SwapResults      bool
+)
