@@ -102,7 +102,8 @@ func (c Config) String() string {
 }
 
 // Format shows the same as String for every verb, so that no verb shows a
-// secret.
+// secret. It is out of reach of a Config in an unexported field of a struct that
+// is formatted as a whole: package fmt calls no methods there.
 func (c Config) Format(s fmt.State, _ rune) { _, _ = s.Write([]byte(c.String())) }
 
 // LogValue shows the same as String.
