@@ -51,6 +51,9 @@ func (c *Client) attempt(ctx context.Context, ep *endpoint, r *request, n int, d
 	case reply.Status == 200:
 		rd := jsonwire.NewReader(reply.Body)
 		err := decode(rd)
+		if rd.Offset() == 0 && err == nil {
+			rd.Skip() // only whether it is a reply matters
+		}
 		if e := rd.End(); e != nil {
 			err = e
 		}
