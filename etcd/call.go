@@ -30,6 +30,9 @@ type request struct {
 	// only sends it to this endpoint and to no other.
 	only *endpoint
 
+	// secret is what stands in the body that no error may show.
+	secret string
+
 	began time.Time // when the last attempt began
 }
 

@@ -53,14 +53,13 @@ func (c *Client) AddLearner(ctx context.Context, peerURLs ...string) (*Member, e
 }
 
 func (c *Client) addMember(ctx context.Context, op string, learner bool, peerURLs []string) (*Member, error) {
-	on := strings.Join(peerURLs, " ")
 	if err := checkURLs(peerURLs); err != nil {
-		return nil, invalid(op, on, err)
+		return nil, invalid(op, "", err)
 	}
 	f := object(nil)
 	f.texts("peerURLs", peerURLs)
 	f.flag("isLearner", learner)
-	r := &request{op: op, on: on, path: "/v3/cluster/member/add", body: f.end(), mode: modeWrite}
+	r := &request{op: op, on: strings.Join(peerURLs, " "), path: "/v3/cluster/member/add", body: f.end(), mode: modeWrite}
 	var added *Member
 	err := c.do(ctx, r, func(rd *jsonwire.Reader) error {
 		if added, _ = decodeMembers(rd); added == nil && rd.Err() == nil {

@@ -164,6 +164,15 @@ func startSession(c *Client, lease *Lease, margin time.Duration) (*Session, erro
 	return s, nil
 }
 
+// Format shows the lease and where the client points to, whatever the verb.
+func (s *Session) Format(f fmt.State, _ rune) {
+	if s == nil {
+		_, _ = f.Write([]byte("etcd.Session(nil)"))
+		return
+	}
+	fmt.Fprintf(f, "etcd.Session{lease=%v %v}", s.id, s.c)
+}
+
 // Lease gives the session's lease, for keys that are to go with it.
 func (s *Session) Lease() LeaseID { return s.id }
 

@@ -93,6 +93,9 @@ func (c *Client) snapshot(ctx context.Context, ep *endpoint, r *request, s *snap
 		}
 		return &failure{verdict: verdictUnknown, err: &Error{Kind: ErrBadReply, Err: err}}
 	})
+	if f != nil {
+		c.scrub(f, r)
+	}
 	if h := c.cfg.Hooks.Request; h != nil {
 		info := RequestInfo{Op: r.op, Endpoint: ep.url, Attempt: 1, Duration: time.Since(begin), Sent: len(r.body), Received: int(s.result.Bytes)}
 		if f != nil {
@@ -140,16 +143,9 @@ func (c *Client) openStream(ctx context.Context, ep *endpoint, r *request, read 
 
 // dialStream sends r and returns when the head of the reply is there.
 func (c *Client) dialStream(ctx context.Context, ep *endpoint, r *request) (*h1.Stream, string, *failure) {
-	if c.life.Err() != nil {
-		return nil, "", &failure{verdict: verdictFinal, err: &Error{Kind: ErrClosed}}
-	}
-	token, err := c.tokens.get(ctx, ep, r.timeout)
-	if err != nil {
-		return nil, "", tokenFailure(err)
-	}
-	header, err := c.header(token, r.anyMember)
-	if err != nil {
-		return nil, "", &failure{verdict: verdictFinal, err: &Error{Kind: ErrBadReply, Message: "the server's token is no valid header"}}
+	token, header, f := c.authorize(ctx, ep, r, r.timeout)
+	if f != nil {
+		return nil, "", f
 	}
 	stream, err := ep.pool.DoStream(ctx, &h1.Request{Path: r.path, Header: header, Body: r.body, Timeout: r.timeout})
 	if err != nil {

@@ -101,7 +101,7 @@ func (t *tokenSource) renew(ep *endpoint) error {
 	body := object(nil)
 	body.text("name", user)
 	body.text("password", password)
-	r := &request{op: "authenticate", on: "user " + quoteKey(user), path: "/v3/auth/authenticate", body: body.end(), mode: modeRead, noAuth: true}
+	r := &request{op: "authenticate", on: "user " + quoteKey(user), path: "/v3/auth/authenticate", body: body.end(), mode: modeRead, noAuth: true, secret: password}
 	var token string
 	f := t.c.attempt(context.Background(), ep, r, 1, func(rd *jsonwire.Reader) error {
 		for name := range rd.Object {
@@ -124,6 +124,29 @@ func (t *tokenSource) renew(ep *endpoint) error {
 	}
 	t.token = func() string { return token }
 	return nil
+}
+
+// scrub takes secrets out of the words of a server, which may repeat what it
+// was sent.
+func (c *Client) scrub(f *failure, r *request) {
+	if f.err.Message == "" {
+		return
+	}
+	hide := []string{r.secret}
+	if t := c.tokens; t.credentials != nil {
+		_, password := t.credentials()
+		hide = append(hide, password)
+		t.mu.Lock()
+		if t.token != nil {
+			hide = append(hide, t.token())
+		}
+		t.mu.Unlock()
+	}
+	for _, s := range hide {
+		if s != "" {
+			f.err.Message = strings.ReplaceAll(f.err.Message, s, "[redacted]")
+		}
+	}
 }
 
 // A tokenError carries what a failed authentication means for the call that

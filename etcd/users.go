@@ -93,7 +93,8 @@ func (c *Client) UserAdd(ctx context.Context, name, password string, opts ...Use
 	} else {
 		f.text("password", password)
 	}
-	return c.admin(ctx, op, quoteKey(name), "/v3/auth/user/add", f, modeWrite)
+	r := &request{op: op, on: quoteKey(name), path: "/v3/auth/user/add", body: f.end(), mode: modeWrite, secret: password}
+	return c.do(ctx, r, ignoreReply)
 }
 
 // UserDelete removes a user. One that is not there gives ErrUserNotFound.
@@ -120,7 +121,8 @@ func (c *Client) UserChangePassword(ctx context.Context, name, password string) 
 	f := object(nil)
 	f.text("name", name)
 	f.text("password", password)
-	return c.admin(ctx, op, quoteKey(name), "/v3/auth/user/changepw", f, modeRepeatable)
+	r := &request{op: op, on: quoteKey(name), path: "/v3/auth/user/changepw", body: f.end(), mode: modeRepeatable, secret: password}
+	return c.do(ctx, r, ignoreReply)
 }
 
 // UserGrantRole gives a user a role; one that the user has is no error.

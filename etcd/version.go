@@ -37,10 +37,10 @@ func (c *Client) identify(ctx context.Context, ep *endpoint, f *failure) {
 	if id == nil || time.Since(id.asked) > identityTTL {
 		id = &identity{asked: time.Now()}
 		reply, err := ep.pool.Do(ctx, &h1.Request{Method: "GET", Path: "/version", Timeout: identityTimeout})
-		if err != nil {
-			return // the failure that is known tells enough
+		if err != nil && ctx.Err() != nil {
+			return
 		}
-		if reply.Status == 200 {
+		if err == nil && reply.Status == 200 {
 			id.version = parseVersion(reply.Body)
 		}
 		reply.Release()

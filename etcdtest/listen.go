@@ -100,7 +100,7 @@ func (s *Server) ListenMember(i int) (string, error) {
 	m := s.members[i]
 	m.tcp = append(m.tcp, l)
 	s.serveListener(m, l)
-	return "http://" + l.Addr().String(), nil
+	return s.scheme() + l.Addr().String(), nil
 }
 
 // connKey is the key of a request's *serverConn in its context.
@@ -109,8 +109,9 @@ type connKey struct{}
 // serveListener serves HTTP on l until it is closed.
 func (s *Server) serveListener(m *member, l net.Listener) {
 	hs := &http.Server{
-		Handler:  http.HandlerFunc(s.serve),
-		ErrorLog: log.New(io.Discard, "", 0),
+		Handler:   http.HandlerFunc(s.serve),
+		TLSConfig: s.opts.tls.Clone(), // net/http changes it
+		ErrorLog:  log.New(io.Discard, "", 0),
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
 			return context.WithValue(ctx, connKey{}, c)
 		},
@@ -126,7 +127,12 @@ func (s *Server) serveListener(m *member, l net.Listener) {
 	s.wg.Add(1)
 	go func() {
 		defer s.wg.Done()
-		hs.Serve(&countingListener{l, s, m}) // returns when l is closed
+		// Both return when l is closed.
+		if hs.TLSConfig != nil {
+			_ = hs.ServeTLS(&countingListener{l, s, m}, "", "")
+		} else {
+			_ = hs.Serve(&countingListener{l, s, m})
+		}
 	}()
 }
 

@@ -1,0 +1,84 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"github.com/quorate/quorate/cmd/quorate/internal/child"
+	"github.com/quorate/quorate/etcd"
+)
+
+// codeOfEtcd gives the exit code of an error of the client.
+func codeOfEtcd(err error) int {
+	switch {
+	case errors.Is(err, etcd.ErrInvalid):
+		return exitUsage
+	case errors.Is(err, etcd.ErrUnauthenticated), errors.Is(err, etcd.ErrPermissionDenied):
+		return exitDenied
+	case errors.Is(err, etcd.ErrUnavailable), errors.Is(err, etcd.ErrNoLeader):
+		return exitUnavailable
+	}
+	return exitFailed
+}
+
+// sentence says in one line what went wrong.
+func (a *app) sentence(err error) string {
+	var e *exitError
+	if errors.As(err, &e) {
+		return oneLine(e.err.Error())
+	}
+	if s := child.InterruptedBy(err); s != nil {
+		return "ended by " + s.String()
+	}
+	switch {
+	case errors.Is(err, etcd.ErrNoLeader):
+		return "the etcd at " + a.where(err) + " has no leader, so too few of its members are reachable"
+	case errors.Is(err, etcd.ErrUnavailable):
+		return "no etcd answers at " + a.where(err) + " (" + reason(err) + "); 'quorate dev' starts one to try things on, --endpoints names another"
+	case errors.Is(err, context.DeadlineExceeded):
+		return "etcd at " + a.where(err) + " did not answer within --command-timeout, " + a.flags.commandTimeout.String()
+	}
+	return plain(err)
+}
+
+// where names the endpoints that were tried.
+func (a *app) where(err error) string {
+	if len(a.flags.endpoints) > 1 {
+		return strings.Join(a.flags.endpoints, ", ")
+	}
+	var e *etcd.Error
+	if errors.As(err, &e) && e.Endpoint != "" {
+		return e.Endpoint
+	}
+	return strings.Join(a.flags.endpoints, ", ")
+}
+
+// reason gives the innermost cause that says something.
+func reason(err error) string {
+	for {
+		switch x := err.(type) {
+		case interface{ Unwrap() []error }:
+			if errs := x.Unwrap(); len(errs) > 0 {
+				err = errs[len(errs)-1]
+				continue
+			}
+		case interface{ Unwrap() error }:
+			if inner := x.Unwrap(); inner != nil {
+				err = inner
+				continue
+			}
+			if e, ok := x.(*etcd.Error); ok && e.Message != "" {
+				return oneLine(e.Message)
+			}
+		}
+		return oneLine(err.Error())
+	}
+}
+
+// plain shows an error without the name of the package it came from.
+func plain(err error) string { return oneLine(strings.TrimPrefix(err.Error(), "etcd: ")) }
+
+func oneLine(s string) string {
+	return strings.Join(strings.FieldsFunc(s, func(r rune) bool { return r == '\n' || r == '\r' }), "; ")
+}
