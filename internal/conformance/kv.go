@@ -241,7 +241,9 @@ var sortFacts = topic{name: "sorting", facts: []fact{
 		g.put(t, "k", "")
 		for _, more := range []o{{"sort_order": 9}, {"sort_target": 9}} {
 			if g.minor == 5 {
-				if n := g.post(t, "/v3/kv/range", g.own(more)); n.at("kvs").length() != 1 {
+				// 3.5 takes any order, and panics at such a target: the
+				// process ends.
+				if n := g.post(t, "/v3/kv/range", g.own(o{"sort_order": 9})); n.at("kvs").length() != 1 {
 					t.Errorf("%v: %s", more, n)
 				}
 				continue
