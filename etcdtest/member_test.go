@@ -225,3 +225,36 @@ func TestClosingEndsEverythingAtOnce(t *testing.T) {
 		require.Zero(t, s.WatchStreams())
 	})
 }
+
+func TestAPausedMemberSendsNoEventsUntilItIsResumed(t *testing.T) {
+	bubble(t, 3, func(t *testing.T, s *Server, c *client) {
+		w := c.watch(obj{"create_request": obj{"key": b64("a")}})
+		defer w.close()
+		require.Equal(t, true, w.next()["created"])
+		s.Pause(0)
+		require.Equal(t, 1, s.Leader())
+		other := newClient(t, s)
+		defer other.http.CloseIdleConnections()
+		other.url = s.URLs()[1]
+		other.put("a", "1")
+		time.AfterFunc(time.Hour, func() { s.Resume(0) })
+		start := time.Now()
+		require.Equal(t, []string{"+a=1@2"}, w.events())
+		require.Equal(t, time.Hour, time.Since(start))
+	})
+}
+
+func TestThePlainMembersOfAClusterShareItsState(t *testing.T) {
+	s := Start(t, WithMembers(3))
+	c := newClient(t, s)
+	ids := map[any]bool{}
+	for i, url := range s.URLs() {
+		c.url = url
+		rep := c.put("a", "v")
+		require.Equal(t, int64(2+i), s.Revision())
+		ids[rep["header"].(obj)["member_id"]] = true
+	}
+	require.Len(t, ids, 3)
+	require.Equal(t, 3, s.Requests()["/v3/kv/put"])
+	require.Positive(t, s.Connections())
+}
