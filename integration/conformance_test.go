@@ -1,9 +1,12 @@
 package integration_test
 
 import (
+	"context"
 	"fmt"
 	"testing"
+	"time"
 
+	"github.com/quorate/quorate/embedded"
 	"github.com/quorate/quorate/integration/cluster"
 	"github.com/quorate/quorate/internal/conformance"
 )
@@ -26,6 +29,46 @@ func processes(line, version string) conformance.Target {
 		return s
 	}}
 }
+
+// inProcess is the conformance target of package embedded.
+var inProcess = conformance.Target{Version: "3.7.3", New: func(t *testing.T, options conformance.Options) conformance.Server {
+	config := embedded.Config{
+		Members: 1, UnsafeNoFsync: true, QuotaBytes: options.QuotaBytes,
+		ElectionTimeout: time.Second, // as etcd has it, and with it leases of 2 s
+	}
+	if options.ThreeMembers {
+		config.Members = 3
+	}
+	var s conformance.Server
+	if options.TLS {
+		certs, err := cluster.NewCerts(t.TempDir())
+		if err != nil {
+			t.Fatal(err)
+		}
+		config.TLS = &embedded.TLS{CertFile: certs.CertFile, KeyFile: certs.KeyFile}
+		s.Roots = certs.Roots
+	}
+	c, err := embedded.Start(t.Context(), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := c.Stop(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+	s.URL = c.Endpoints()[0]
+	s.LoseQuorum = func() {
+		for i := 1; i < 3; i++ {
+			if err := c.StopMember(context.Background(), i); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	return s
+}}
+
+func TestTheEmbeddedServerConforms(t *testing.T) { conformance.Run(t, inProcess) }
 
 func TestProcessesOf35Conform(t *testing.T) { conformance.Run(t, processes("3.5", "3.5.35")) }
 func TestProcessesOf36Conform(t *testing.T) { conformance.Run(t, processes("3.6", "3.6.14")) }
