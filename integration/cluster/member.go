@@ -16,7 +16,7 @@ type member struct {
 	clientAddr   string // where etcd itself listens
 	peerAddr     string
 	client, peer *Proxy
-	process      atomic.Pointer[process] // nil before the first start
+	process      atomic.Pointer[Process] // nil before the first start
 	paused       atomic.Bool
 }
 
@@ -24,7 +24,7 @@ type member struct {
 // port refuses connections from then on.
 func (c *Cluster) Kill(i int) {
 	c.members[i].client.Refuse()
-	c.members[i].process.Load().kill()
+	c.members[i].process.Load().Kill()
 	c.members[i].paused.Store(false)
 }
 
@@ -103,7 +103,7 @@ func (c *Cluster) Log(i int) string {
 }
 
 func (c *Cluster) launch(m *member) error {
-	p, err := startProcess(c.binary, c.args(m), m.logFile)
+	p, err := StartProcess(c.binary, c.args(m), m.logFile)
 	if err != nil {
 		return fmt.Errorf("member %s: %w", m.name, err)
 	}
