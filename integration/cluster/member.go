@@ -88,7 +88,7 @@ func (c *Cluster) Wipe(i int) error {
 func (c *Cluster) Running(i int) bool { return c.members[i].process.Load().alive() }
 
 // PID returns the process id of member i.
-func (c *Cluster) PID(i int) int { return c.members[i].process.Load().cmd.Process.Pid }
+func (c *Cluster) PID(i int) int { return c.members[i].process.Load().PID() }
 
 // Client returns the proxy between clients and member i.
 func (c *Cluster) Client(i int) *Proxy { return c.members[i].client }

@@ -49,6 +49,9 @@ func (p *Process) Kill() {
 	<-p.exited
 }
 
+// PID returns the process id.
+func (p *Process) PID() int { return p.cmd.Process.Pid }
+
 func (p *Process) alive() bool {
 	select {
 	case <-p.exited:

@@ -1,6 +1,9 @@
 package conformance
 
 import (
+	"context"
+	"errors"
+	"net/http"
 	"testing"
 )
 
@@ -171,6 +174,25 @@ var authTokenFacts = topic{name: "tokens", setUp: func(t *testing.T, g *gateway)
 		w.watch(t, o{"key": g.key("k")})
 		root.put(t, "k", "")
 		w.events(t, 0, 1)
+	}},
+	{"a WebSocket takes its token from a cookie too", func(t *testing.T, g *gateway) {
+		root := g.as(t, "root", rootPassword)
+		w := g.with("Cookie", "token="+g.token(t, "root", rootPassword)).watchSocket(t)
+		w.watch(t, o{"key": g.key("k")})
+		root.put(t, "k", "")
+		w.events(t, 0, 1)
+	}},
+	{"a token of an index that is yet to come is not answered at all", func(t *testing.T, g *gateway) {
+		ctx, cancel := context.WithTimeout(context.Background(), 2*quiet)
+		defer cancel()
+		future := g.with("Authorization", "nonsense.999999999")
+		if r, err := future.try(ctx, http.MethodPost, "/v3/kv/range", o{"key": g.key("k")}); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("the answer is %d %s: %v", r.status, r.body, err)
+		}
+		r := future.with("Grpc-Timeout", "200m").send(t, http.MethodPost, "/v3/kv/range", o{"key": g.key("k")})
+		if r.status == 200 || r.status == 403 {
+			t.Errorf("with a deadline of its own: %d %s", r.status, r.body)
+		}
 	}},
 	{"a streaming POST takes its token from the header", func(t *testing.T, g *gateway) {
 		root := g.as(t, "root", rootPassword)
