@@ -155,6 +155,8 @@ func (c *Cluster) newMember(i int) (*member, error) {
 		m.client.Close()
 		return nil, err
 	}
-	m.peer.blocked = func(source string, dir Direction) bool { return c.links.blocked(source, i, dir) }
+	m.peer.change(func() {
+		m.peer.blocked = func(source string, dir Direction) bool { return c.links.blocked(source, i, dir) }
+	})
 	return m, nil
 }
