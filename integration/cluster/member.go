@@ -45,9 +45,13 @@ func (c *Cluster) Terminate(ctx context.Context, i int) error {
 }
 
 // Pause stops member i in its tracks (SIGSTOP): its connections stay open, and
-// nothing moves until Resume.
+// nothing moves until Resume. On Linux it returns when that is so.
 func (c *Cluster) Pause(i int) error {
-	if err := pause(c.members[i].process.Load().cmd.Process); err != nil {
+	err := pause(c.members[i].process.Load().cmd.Process)
+	if err == nil {
+		err = awaitStopped(c.PID(i))
+	}
+	if err != nil {
 		return fmt.Errorf("pause %s: %w", c.members[i].name, err)
 	}
 	c.members[i].paused.Store(true)

@@ -17,7 +17,7 @@ type Proxy struct {
 	mu       sync.Mutex
 	listener net.Listener // nil while refusing
 	conns    map[*conn]struct{}
-	changed  chan struct{} // closed and replaced when a fault changes
+	changed  chan struct{}                           // closed and replaced when a fault changes
 	blocked  func(source string, dir Direction) bool // links only
 	held     bool
 	delay    [2]time.Duration
