@@ -9,6 +9,7 @@ type attachment struct {
 	conn *watchConn
 	id   int64 // of the watch on the connection
 
+	exact   bool  // ask for the very revision that is next
 	start   int64 // the revision asked for; 0 is live
 	created int64 // revision of the header of "created"; 0 before
 	mark    int   // signs of progress asked for before it was created
@@ -26,20 +27,27 @@ type pendingCreate struct {
 
 // attach adds w to the connection.
 func (cn *watchConn) attach(w *Watcher) *attachment {
-	cn.lastID++
-	a := &attachment{w: w, conn: cn, id: cn.lastID}
-	cn.atts[a.id] = a
-	if cn.link != nil {
-		cn.create(a)
-	}
-	return a // otherwise when it is open
+	a := &attachment{w: w, conn: cn}
+	cn.add(a)
+	return a
 }
 
-// create asks for a's watch.
+func (cn *watchConn) add(a *attachment) {
+	cn.lastID++
+	a.id = cn.lastID
+	cn.atts[a.id] = a
+	if cn.link != nil { // otherwise when it is open
+		cn.create(a)
+	}
+}
+
+// create asks for a's watch. Where nothing seems to have been missed it asks
+// for a live one: of those the server knows at once that they are up to date,
+// while a revision to come keeps it from saying so of the whole connection.
 func (cn *watchConn) create(a *attachment) {
 	w := a.w
-	if w.created != 0 || w.opts.start != 0 {
-		a.start = w.position().next()
+	if next := w.position().next(); w.placed() && (a.exact || next <= cn.rev) {
+		a.start = next
 	}
 	tell := !cn.link.duplex()
 	cn.pending = append(cn.pending, pendingCreate{a, time.Now()})
@@ -87,16 +95,20 @@ func (cn *watchConn) onCreated(f *watchFrame) error {
 	}
 	w := a.w
 	cn.good, w.stale = true, 0
+	if a.start == 0 && w.placed() && w.position().next() <= f.header.Revision {
+		cn.exactly(a) // something was missed after all
+		return nil
+	}
 	a.created, a.mark = f.header.Revision, cn.asked
 	a.synced = a.start == 0 || a.start > a.created
 	if w.opts.progress {
 		cn.tell[a] = struct{}{}
 	}
 	if w.created == 0 {
-		w.created = a.created
-		if a.start == 0 {
+		if !w.placed() {
 			w.got = behind(a.created)
 		}
+		w.created = a.created
 		w.wake()
 	}
 	if a.synced {
@@ -106,6 +118,22 @@ func (cn *watchConn) onCreated(f *watchFrame) error {
 	cn.catching[a] = struct{}{}
 	cn.nudge()
 	return nil
+}
+
+// placed reports whether w has a position to go on from.
+func (w *Watcher) placed() bool { return w.created != 0 || w.opts.start != 0 }
+
+// exactly puts another attachment in the place of a, from w's position on.
+func (cn *watchConn) exactly(a *attachment) {
+	w := a.w
+	fresh := &attachment{w: w, conn: cn, exact: true}
+	cn.add(fresh)
+	if w.moving == a {
+		w.moving = fresh
+	} else {
+		w.at = fresh
+	}
+	cn.detach(a)
 }
 
 // answered finds the request that a message answers. A server answers in order

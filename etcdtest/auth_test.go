@@ -66,6 +66,16 @@ func TestAMissingTokenAndAWrongOneAreRefusedDifferently(t *testing.T) {
 	require.Equal(t, obj{"code": 16.0, "message": "etcdserver: invalid auth token"}, o)
 }
 
+func TestAStaleTokenDoesNotKeepAUserFromGettingANewOne(t *testing.T) {
+	s, c := authCluster(t)
+	defer s.Close()
+	c.head.Set("Authorization", "stale")
+	rep := c.call("/v3/auth/authenticate", obj{"name": "u", "password": "pw"})
+	require.NotEmpty(t, rep["token"])
+	require.Equal(t, "etcdserver: authentication failed, invalid user ID or password",
+		c.refused("/v3/auth/authenticate", obj{"name": "u", "password": "other"}))
+}
+
 func TestATokenLivesAsLongAsItIsUsed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, c := authCluster(t, WithTokenTTL(time.Minute))

@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/coder/websocket"
 	"github.com/stretchr/testify/require"
 )
 
@@ -171,4 +172,33 @@ func TestAStreamCanBeCutAfterSoManyBytes(t *testing.T) {
 		err = w.dec.Decode(&o)
 	}
 	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+}
+
+func TestAKeepAliveWhoseReplyIsLostRenewedTheLease(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := New()
+		defer s.Close()
+		c := newClient(t, s)
+		defer c.http.CloseIdleConnections()
+		c.call("/v3/lease/grant", obj{"ID": "7", "TTL": "10"})
+		time.Sleep(9 * time.Second)
+		s.Inject(Fault{Path: "/v3/lease/keepalive", Match: func(r *Request) bool { return r.Int("ID") == 7 }, LoseReply: true, Times: 1})
+		_, _, err := c.try("/v3/lease/keepalive", obj{"ID": "7"})
+		require.Error(t, err)
+		require.Equal(t, 10*time.Second, s.Leases()[0].Remaining)
+		require.Equal(t, int64(1), s.Leases()[0].Renewals)
+	})
+}
+
+func TestAFaultCanRefuseAStreamBeforeItBegins(t *testing.T) {
+	s := Start(t)
+	c := newClient(t, s)
+	s.Inject(Fault{Path: "/v3/watch", Refuse: &Error{Code: Unavailable, Message: "etcdserver: no leader"}})
+	status, o, err := c.try("/v3/watch", obj{"create_request": obj{"key": b64("a")}})
+	require.NoError(t, err)
+	require.Equal(t, http.StatusServiceUnavailable, status)
+	require.Equal(t, obj{"error": obj{"code": 14.0, "message": "etcdserver: no leader"}}, o)
+	_, resp, err := websocket.Dial(context.Background(), c.url+"/v3/watch", &websocket.DialOptions{HTTPClient: c.http})
+	require.Error(t, err)
+	require.Equal(t, http.StatusServiceUnavailable, resp.StatusCode)
 }

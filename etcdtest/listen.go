@@ -149,7 +149,7 @@ func (l *countingListener) Accept() (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		sc := &serverConn{Conn: c, s: l.s, member: l.m.index}
+		sc := &serverConn{Conn: c, s: l.s, member: l.m.index, closed: make(chan struct{})}
 		l.s.mu.Lock()
 		refused := l.s.closed || l.m.down
 		if !refused {
@@ -169,20 +169,23 @@ type serverConn struct {
 	net.Conn
 	s      *Server
 	member int
+	once   sync.Once
+	closed chan struct{} // closed with this end, so that nobody waits on it any more
 }
 
 func (c *serverConn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
-	c.s.whilePaused(c.member)
+	c.s.whilePaused(c)
 	return n, err
 }
 
 func (c *serverConn) Write(p []byte) (int, error) {
-	c.s.whilePaused(c.member)
+	c.s.whilePaused(c)
 	return c.Conn.Write(p)
 }
 
 func (c *serverConn) Close() error {
+	c.once.Do(func() { close(c.closed) })
 	c.s.mu.Lock()
 	delete(c.s.conns, c)
 	c.s.mu.Unlock()
@@ -202,17 +205,20 @@ func (c *serverConn) abort() {
 	}
 }
 
-// whilePaused waits until the member is not paused, or the server closes.
-func (s *Server) whilePaused(i int) {
+// whilePaused waits until the connection's member is not paused, the server
+// closes or the connection's end is closed.
+func (s *Server) whilePaused(c *serverConn) {
 	for {
 		s.mu.Lock()
-		paused := s.members[i].paused
+		paused := s.members[c.member].paused
 		s.mu.Unlock()
 		if paused == nil {
 			return
 		}
 		select {
 		case <-paused:
+		case <-c.closed:
+			return
 		case <-s.ctx.Done():
 			return
 		}

@@ -225,3 +225,91 @@ func TestClosingEndsEverythingAtOnce(t *testing.T) {
 		require.Zero(t, s.WatchStreams())
 	})
 }
+
+func TestAPausedMemberSendsNoEventsUntilItIsResumed(t *testing.T) {
+	bubble(t, 3, func(t *testing.T, s *Server, c *client) {
+		w := c.watch(obj{"create_request": obj{"key": b64("a")}})
+		defer w.close()
+		require.Equal(t, true, w.next()["created"])
+		s.Pause(0)
+		require.Equal(t, 1, s.Leader())
+		other := newClient(t, s)
+		defer other.http.CloseIdleConnections()
+		other.url = s.URLs()[1]
+		other.put("a", "1")
+		time.AfterFunc(time.Hour, func() { s.Resume(0) })
+		start := time.Now()
+		require.Equal(t, []string{"+a=1@2"}, w.events())
+		require.Equal(t, time.Hour, time.Since(start))
+	})
+}
+
+func TestThePlainMembersOfAClusterShareItsState(t *testing.T) {
+	s := Start(t, WithMembers(3))
+	c := newClient(t, s)
+	ids := map[any]bool{}
+	for i, url := range s.URLs() {
+		c.url = url
+		rep := c.put("a", "v")
+		require.Equal(t, int64(2+i), s.Revision())
+		ids[rep["header"].(obj)["member_id"]] = true
+	}
+	require.Len(t, ids, 3)
+	require.Equal(t, 3, s.Requests()["/v3/kv/put"])
+	require.Positive(t, s.Connections())
+}
+
+func TestAMemberPausedOrKilledInTheMiddleOfARequestDoesNotCarryItOut(t *testing.T) {
+	for _, members := range []int{1, 3} {
+		bubble(t, members, interruptRequests)
+	}
+}
+
+func interruptRequests(t *testing.T, s *Server, c *client) {
+	done := make(chan error, 1)
+	held := func() (release func()) {
+		hold := make(chan struct{})
+		in := s.Inject(Fault{Path: "/v3/kv/put", Hold: hold, Times: 1})
+		go func() {
+			_, _, err := c.try("/v3/kv/put", obj{"key": b64("a")})
+			done <- err
+		}()
+		require.NoError(t, in.Await(context.Background(), 1))
+		in.Remove()
+		return func() { close(hold); synctest.Wait() }
+	}
+	release := held()
+	s.Pause(0)
+	release()
+	require.Empty(t, s.Keys(""))
+	s.Resume(0)
+	require.NoError(t, <-done)
+	require.Equal(t, []string{"a"}, s.Keys(""))
+
+	s.Delete("a")
+	release = held()
+	s.Kill(0)
+	s.Restart(0)
+	release()
+	require.Error(t, <-done)
+	require.Empty(t, s.Keys(""))
+}
+
+func TestWatchesMadeOnAMemberThatIsCutOffCatchUpToo(t *testing.T) {
+	bubble(t, 3, func(t *testing.T, s *Server, c *client) {
+		s.Put("a", []byte("1"))
+		s.Partition(2)
+		s.Put("a", []byte("2"))
+		c.url = s.URLs()[2]
+		past := c.watch(obj{"create_request": obj{"key": b64("a"), "start_revision": "2"}})
+		defer past.close()
+		now := c.watch(obj{"create_request": obj{"key": b64("a")}})
+		defer now.close()
+		require.Equal(t, "2", revision(past.next()))
+		require.Equal(t, "2", revision(now.next()))
+		require.Equal(t, []string{"+a=1@2"}, past.events())
+		s.Heal(2)
+		require.Equal(t, []string{"+a=2@3"}, past.events())
+		require.Equal(t, []string{"+a=2@3"}, now.events())
+	})
+}

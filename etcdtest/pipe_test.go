@@ -82,3 +82,17 @@ func TestAClosedPipeIsReadToItsEndAndAResetOneIsNot(t *testing.T) {
 	_, err = a.Write([]byte("x"))
 	require.ErrorIs(t, err, syscall.ECONNRESET)
 }
+
+func TestADeadlineInThePastEndsAReadUnderWay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, _ := newPipe(addr("a"), addr("b"))
+		done := make(chan error, 1)
+		go func() {
+			_, err := a.Read(make([]byte, 1))
+			done <- err
+		}()
+		synctest.Wait()
+		require.NoError(t, a.SetReadDeadline(time.Unix(1, 0)))
+		require.ErrorIs(t, <-done, os.ErrDeadlineExceeded)
+	})
+}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -134,4 +135,58 @@ func TestAWriteLargerThanAProposalMayBeIsRefused(t *testing.T) {
 	c.call("/v3/kv/put", big(1<<20))
 	require.Equal(t, "etcdserver: request is too large", c.refused("/v3/kv/put", big(1600<<10)))
 	require.Contains(t, c.refused("/v3/kv/put", big(3<<20)), "received message larger than max")
+}
+
+func TestAWatchThatBeginsInTheFutureWaitsForItsRevision(t *testing.T) {
+	s := Start(t)
+	c := newClient(t, s)
+	w := c.watch(obj{"create_request": obj{"key": b64("a"), "start_revision": "4"}})
+	require.Equal(t, true, w.next()["created"])
+	for i := range 3 {
+		s.Put("a", fmt.Append(nil, i))
+	}
+	require.Equal(t, []string{"+a=2@4"}, w.events())
+}
+
+func TestThePreviousValueOfACompactedRevisionIsGone(t *testing.T) {
+	s := Start(t)
+	c := newClient(t, s)
+	for range 3 {
+		s.Put("a", []byte("v"))
+	}
+	require.NoError(t, s.Compact(3))
+	w := c.watch(obj{"create_request": obj{"key": b64("a"), "start_revision": "3", "prev_kv": true}})
+	require.Equal(t, true, w.next()["created"])
+	evs := list(w.next()["events"])
+	require.Len(t, evs, 2)
+	require.NotContains(t, evs[0], "prev_kv")
+	require.Contains(t, evs[1], "prev_kv")
+}
+
+func TestAStalledStreamThatMissedSomethingAnswersNoProgressRequest(t *testing.T) {
+	bubble(t, 1, func(t *testing.T, s *Server, c *client) {
+		ws := c.socket(t)
+		defer ws.conn.CloseNow()
+		ws.send(obj{"create_request": obj{"key": b64("a")}})
+		require.Equal(t, true, ws.next()["created"])
+		s.StallWatches()
+		ws.send(obj{"progress_request": obj{}})
+		require.Equal(t, "1", revision(ws.next()))
+		s.Put("a", nil)
+		ws.send(obj{"progress_request": obj{}})
+		synctest.Wait()
+		s.ResumeWatches()
+		require.Len(t, ws.next()["events"], 1, "no progress at revision 2 came before its event")
+	})
+}
+
+func TestCompactionForgetsDeletedKeys(t *testing.T) {
+	s := Start(t)
+	s.Put("a", nil)
+	s.Delete("a")
+	s.Put("b", nil)
+	require.NoError(t, s.Compact(3))
+	require.Nil(t, s.store.keys.get("a"))
+	require.NotNil(t, s.store.keys.get("b"))
+	require.Equal(t, (&KeyValue{Key: "b"}).size(), s.store.bytes)
 }

@@ -165,3 +165,7 @@ func (w *world) ended(h *lock.Handle) error {
 		return nil
 	}
 }
+
+// three members: the second is for the party that is troubled, the first for
+// the others, and the third makes a quorum with it.
+var three = []etcdtest.Option{etcdtest.WithMembers(3)}

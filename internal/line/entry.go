@@ -50,6 +50,7 @@ type Entry struct {
 
 	leaving chan struct{} // holds a token while somebody removes the keys
 	left    bool          // the keys are gone, or go with the lease; guarded by leaving
+	unsure  bool          // a removal was left to the janitor; guarded by leaving
 }
 
 // place is the entry's place in one line.
@@ -116,6 +117,13 @@ func transient(err error) bool {
 	if errors.Is(err, etcd.ErrClosed) || errors.Is(err, etcd.ErrNoSpace) || errors.Is(err, etcd.ErrClusterChanged) {
 		return false
 	}
-	return errors.Is(err, etcd.ErrUnknownOutcome) || errors.Is(err, etcd.ErrUnavailable) ||
-		errors.Is(err, etcd.ErrNoLeader) || errors.Is(err, etcd.ErrRateLimited)
+	for _, passes := range []error{
+		etcd.ErrUnknownOutcome, etcd.ErrUnavailable, etcd.ErrNoLeader, etcd.ErrRateLimited,
+		etcd.ErrBadReply, etcd.ErrNotEtcd, // some proxy's: it was etcd that granted the lease
+	} {
+		if errors.Is(err, passes) {
+			return true
+		}
+	}
+	return false
 }

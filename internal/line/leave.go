@@ -3,6 +3,7 @@ package line
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/quorate/quorate/etcd"
@@ -32,8 +33,12 @@ func (e *Entry) Release(ctx context.Context) error {
 	defer e.quiet()
 	select {
 	case e.leaving <- struct{}{}:
-	case <-ctx.Done():
-		return ctxErr(ctx) // another caller is at it
+	default: // another caller is at it
+		select {
+		case e.leaving <- struct{}{}:
+		case <-ctx.Done():
+			return ctxErr(ctx)
+		}
 	}
 	defer func() { <-e.leaving }()
 	if e.left {
@@ -45,11 +50,12 @@ func (e *Entry) Release(ctx context.Context) error {
 	}
 	there, err := e.remove(ctx)
 	if err != nil {
+		e.unsure = true
 		e.abandon()
 		return err
 	}
 	e.left = true
-	if !there {
+	if !there && !e.unsure {
 		e.note(ErrDeleted)
 	}
 	return e.lossCause()
@@ -118,6 +124,9 @@ func (e *Entry) reason(ctx context.Context, err error) error {
 	}
 	if cause := context.Cause(e.life); cause != nil {
 		return cause
+	}
+	if errors.Is(err, etcd.ErrLeaseNotFound) { // the session has not heard of it yet
+		return fmt.Errorf("%w: %w", etcd.ErrSessionRevoked, err)
 	}
 	return err
 }
