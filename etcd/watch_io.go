@@ -96,8 +96,12 @@ func (cn *watchConn) read(link watchLink) error {
 		if err := parseWatchFrame(&rd, m.doc, len(cn.h.c.ns), &f); err != nil {
 			return cn.frameError(err)
 		}
-		if m.id != 0 {
+		switch {
+		case m.id == 0 || f.id == m.id:
+		case f.id == allWatches:
 			f.id = m.id
+		default:
+			return cn.frameError(errShape("a message about another watch than its stream's"))
 		}
 		cn.h.mu.Lock()
 		err = cn.dispatch(&f)
