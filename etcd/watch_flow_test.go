@@ -155,15 +155,8 @@ func TestARevisionCompactedAwayWhileItIsDeliveredInPartsIsReported(t *testing.T)
 func TestWatchesComeAndGoOnOneConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := etcdtest.Start(t)
-		opened := 0
-		c := newClient(t, srv, func(cfg *etcd.Config) {
-			cfg.Hooks.Watch = func(i etcd.WatchConnInfo) {
-				require.Equal(t, "websocket", i.Transport)
-				if i.Open {
-					opened++
-				}
-			}
-		})
+		var seen transportLog
+		c := newClient(t, srv, func(cfg *etcd.Config) { cfg.Hooks.Watch = seen.note })
 		var wg sync.WaitGroup
 		for i := range 200 {
 			wg.Go(func() {
@@ -178,7 +171,7 @@ func TestWatchesComeAndGoOnOneConnection(t *testing.T) {
 		}
 		wg.Wait()
 		synctest.Wait()
-		require.Equal(t, 1, opened)
+		require.Equal(t, []string{"websocket"}, seen.opened())
 		require.Zero(t, srv.Watches())
 		require.Equal(t, 1, srv.WatchStreams(), "the connection waits a while for the next watch")
 		time.Sleep(time.Minute)

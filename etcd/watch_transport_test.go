@@ -13,6 +13,7 @@ import (
 	"math/big"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -92,6 +93,26 @@ func certificate(t *testing.T) tls.Certificate {
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
 }
 
+// A transportLog is a hook that remembers what connections were opened.
+type transportLog struct {
+	mu  sync.Mutex
+	log []string
+}
+
+func (l *transportLog) note(i etcd.WatchConnInfo) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if i.Open {
+		l.log = append(l.log, i.Transport)
+	}
+}
+
+func (l *transportLog) opened() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.log)
+}
+
 // noUpgrade passes on plain requests only.
 func noUpgrade(h http.Handler, status int) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -146,18 +167,11 @@ func TestWatchesWorkOverEveryTransport(t *testing.T) {
 				if len(test.protocols) > 0 {
 					scheme = "https"
 				}
-				var mu sync.Mutex
-				var last string
+				var seen transportLog
 				c, err := etcd.New(etcd.Config{
 					Endpoints: []string{scheme + "://etcd.test:2379"}, Dial: f.dial,
 					TLS: etcd.TLSConfig{InsecureSkipVerify: true},
-					Hooks: etcd.Hooks{Watch: func(i etcd.WatchConnInfo) {
-						mu.Lock()
-						defer mu.Unlock()
-						if i.Open {
-							last = i.Transport
-						}
-					}},
+					Hooks: etcd.Hooks{Watch: seen.note},
 				})
 				require.NoError(t, err)
 				defer func() { require.NoError(t, c.Close()) }()
@@ -165,9 +179,8 @@ func TestWatchesWorkOverEveryTransport(t *testing.T) {
 				begin := time.Now()
 				w := watch(t, c, etcd.Prefix("a/"))
 				require.LessOrEqual(t, time.Since(begin), test.within)
-				mu.Lock()
-				require.Equal(t, test.want, last)
-				mu.Unlock()
+				opened := seen.opened()
+				require.Equal(t, test.want, opened[len(opened)-1])
 				useTransport(t, srv, c, w)
 			})
 		})
@@ -214,24 +227,18 @@ func TestABetterTransportIsTriedAgainAfterAWhile(t *testing.T) {
 			Match: func(r *etcdtest.Request) bool { return r.Body == nil },
 			Reply: etcdtest.TextReply(403, "text/html", "<html>no</html>"),
 		})
-		var transports []string
-		c := newClient(t, srv, func(cfg *etcd.Config) {
-			cfg.Hooks.Watch = func(i etcd.WatchConnInfo) {
-				if i.Open {
-					transports = append(transports, i.Transport)
-				}
-			}
-		})
+		var seen transportLog
+		c := newClient(t, srv, func(cfg *etcd.Config) { cfg.Hooks.Watch = seen.note })
 		w := watch(t, c, etcd.Key("a"))
 		time.Sleep(15 * time.Minute)
-		require.Equal(t, []string{"stream", "stream"}, transports)
+		require.Equal(t, []string{"stream", "stream"}, seen.opened())
 		refuse.Remove()
 		for i := range 20 {
 			time.Sleep(time.Minute)
 			srv.Put("a", fmt.Append(nil, i))
 			require.Contains(t, collect(t, w, 1)[0], fmt.Sprintf("=%d@", i))
 		}
-		require.Equal(t, []string{"stream", "stream", "websocket"}, transports)
+		require.Equal(t, []string{"stream", "stream", "websocket"}, seen.opened())
 		require.Equal(t, 1, srv.Watches())
 	})
 }
