@@ -13,7 +13,7 @@ import (
 // So create the watch first, read the state afterwards, and nothing is missed.
 //
 // ctx bounds the creation and nothing else; without a bound of its own the
-// creation is given up after Config.RetryTimeout. The watch lives until Close,
+// creation is given up after Config.RetryTimeout and one attempt. The watch lives until Close,
 // an error of its own (see Watcher.Next), or the end of the client.
 //
 // All live watches of a client share one connection, and a watch costs neither

@@ -179,6 +179,32 @@ func TestWatchesComeAndGoOnOneConnection(t *testing.T) {
 	})
 }
 
+func TestAWatchThatComesWhileTheConnectionOpensIsAskedForOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := etcdtest.Start(t)
+		c := newClient(t, srv, func(cfg *etcd.Config) {
+			cfg.Hooks.Watch = func(i etcd.WatchConnInfo) { time.Sleep(10 * time.Millisecond) }
+		})
+		second := make(chan *etcd.Watcher, 1)
+		time.AfterFunc(5*time.Millisecond, func() {
+			w, err := c.Watch(context.Background(), etcd.Key("b"))
+			if err != nil {
+				t.Error(err)
+			}
+			second <- w
+		})
+		first := watch(t, c, etcd.Key("a"))
+		w := <-second
+		require.NotNil(t, w)
+		srv.Put("b", nil)
+		require.Len(t, collect(t, w, 1), 1)
+		first.Close()
+		w.Close()
+		synctest.Wait()
+		require.Zero(t, srv.Watches())
+	})
+}
+
 func TestTenThousandWatchesShareOneConnectionAndTakeLittleMemory(t *testing.T) {
 	const n = 10_000
 	srv := etcdtest.Start(t)

@@ -21,7 +21,7 @@ func (cn *watchConn) nudge() {
 	}
 }
 
-// check asks for a check of the connection soon.
+// checkSoon asks for a check of the connection.
 func (cn *watchConn) checkSoon() {
 	select {
 	case cn.poke <- struct{}{}:
@@ -86,6 +86,7 @@ func (cn *watchConn) read(link watchLink) error {
 		var lost *lostStream
 		switch {
 		case errors.As(err, &lost):
+			cn.h.c.log.Debug("etcd watch stream ended", "endpoint", cn.ep.url, "reason", lost.err)
 			cn.h.mu.Lock()
 			cn.onLost(lost)
 			cn.h.mu.Unlock()

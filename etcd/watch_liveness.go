@@ -99,10 +99,12 @@ func (cn *watchConn) inspect(link watchLink) error {
 	if err := h.verify(hd, seen, cn.ep.url); err != nil {
 		return err
 	}
-	if err := cn.unanswered(link); err != nil {
-		return err
+	err := cn.unanswered(link)
+	if err == nil {
+		err = cn.lags(hd.Revision)
 	}
-	if err := cn.lags(hd.Revision); err != nil {
+	if err != nil {
+		h.c.eps.failed(cn.ep) // reads work there, watches do not
 		return err
 	}
 	cn.rev = max(cn.rev, hd.Revision)
@@ -135,6 +137,10 @@ func (cn *watchConn) unanswered(link watchLink) error {
 		return nil
 	}
 	if !cn.heard {
+		if cn.silent++; cn.silent < 2 {
+			cn.checkSoon() // it may just have begun to speak
+			return nil
+		}
 		cn.ep.watch.refused(link.transport())
 	}
 	return &Error{Op: "watch", Endpoint: cn.ep.url, Kind: ErrUnavailable, Message: "no answer to a watch for " + waited.String() + " over " + link.transport().String()}

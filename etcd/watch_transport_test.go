@@ -170,7 +170,7 @@ func TestWatchesWorkOverEveryTransport(t *testing.T) {
 				var seen transportLog
 				c, err := etcd.New(etcd.Config{
 					Endpoints: []string{scheme + "://etcd.test:2379"}, Dial: f.dial,
-					TLS: etcd.TLSConfig{InsecureSkipVerify: true},
+					TLS:   etcd.TLSConfig{InsecureSkipVerify: true},
 					Hooks: etcd.Hooks{Watch: seen.note},
 				})
 				require.NoError(t, err)
