@@ -58,6 +58,7 @@ type watchConn struct {
 	answers   int    // how often it was told
 	lag       lagging
 	idleSince time.Time // when the last watch left
+	checked   time.Time // when it was checked last
 }
 
 func newWatchConn(h *watchHub, role connRole) *watchConn {
@@ -118,7 +119,7 @@ func (h *watchHub) connOpen(cn *watchConn, link watchLink) {
 	h.c.log.Debug("etcd watch connection opened", "endpoint", cn.ep.url, "transport", link.transport().String())
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	cn.link = link
+	cn.link, cn.checked = link, time.Now()
 	if cn.role == roleLane && !link.duplex() {
 		// It can't be told when a watch has caught up; there is no need to
 		// move it either, since all have their own streams there.
