@@ -89,7 +89,7 @@ func (g *group) commit(p *party) (results []OpResult, f *failure, again bool) {
 	if g.write {
 		g.noteSpace(func() bool { return p.puts }, full, f)
 	}
-	if mutant.SwapResults && f == nil {
+	if mutant.SwapResults && f == nil && !g.write {
 		results[0], results[len(results)-1] = results[len(results)-1], results[0]
 	}
 	return results, f, again

@@ -51,6 +51,9 @@ func (c *Client) attempt(ctx context.Context, ep *endpoint, r *request, n int, d
 	case reply.Status == 200:
 		rd := jsonwire.NewReader(reply.Body)
 		err := decode(rd)
+		if rd.Offset() == 0 && err == nil {
+			rd.Skip() // only whether it is a reply matters
+		}
 		if e := rd.End(); e != nil {
 			err = e
 		}
@@ -64,7 +67,9 @@ func (c *Client) attempt(ctx context.Context, ep *endpoint, r *request, n int, d
 		f = &failure{verdict: verdictToken, err: replyError(reply)}
 	default:
 		f = classifyReply(reply, r)
-		c.identify(ctx, ep, f)
+		if reply.Status == 404 || reply.Status == 405 { // the call itself is not known there
+			c.identify(ctx, ep, f)
+		}
 	}
 	if f != nil {
 		f.err.Op, f.err.On, f.err.Endpoint = r.op, r.about(), ep.url

@@ -64,7 +64,8 @@ func classifyError(e serverError, r *request) *failure {
 			f.verdict = verdictRefused
 		}
 	case CodeUnavailable:
-		if f.err.Kind == ErrNoLeader && !r.anyMember || strings.Contains(msg, "not supported for learner") {
+		// A change of members is refused as "unhealthy" before it is proposed.
+		if f.err.Kind == ErrNoLeader && !r.anyMember || strings.Contains(msg, "not supported for learner") || strings.Contains(msg, "unhealthy cluster") {
 			f.verdict = verdictRefused
 		}
 	}

@@ -23,6 +23,7 @@ type Client struct {
 	tokens *tokenSource
 
 	reads, writes *group
+	watches       *watchHub
 
 	life context.Context // ends with Close
 	end  context.CancelCauseFunc
@@ -74,6 +75,7 @@ func New(cfg Config) (*Client, error) {
 	}
 	c.reads = newGroup(c, readsUnderWay, false)
 	c.writes = newGroup(c, writesUnderWay, true)
+	c.watches = newWatchHub(c)
 	return c, nil
 }
 
@@ -84,6 +86,7 @@ func (c *Client) Close() error {
 	c.wgMu.Lock()
 	c.end(ErrClosed)
 	c.wgMu.Unlock()
+	c.watches.close()
 	for _, ep := range c.eps.list {
 		ep.pool.Close()
 	}

@@ -125,3 +125,16 @@ func TestALeaderThatIsNoEndpointCannotBeMoved(t *testing.T) {
 		require.ErrorIs(t, two.MoveLeader(t.Context(), id), ErrNotLeader)
 	}, etcdtest.WithMembers(3))
 }
+
+func TestAChangeThatIsRefusedUntilTheMembersAreWellConnectedIsTriedAgain(t *testing.T) {
+	inBubble(t, func(t *testing.T, srv *etcdtest.Server, c *Client) {
+		srv.Inject(etcdtest.Fault{Path: "/v3/cluster/member/add", Times: 5, Refuse: &etcdtest.Error{Code: etcdtest.Unavailable, Message: "etcdserver: unhealthy cluster"}})
+		_, err := c.AddLearner(t.Context(), "http://10.0.0.9:2380")
+		require.NoError(t, err)
+
+		srv.Inject(etcdtest.Fault{Path: "/v3/cluster/member/add", Refuse: &etcdtest.Error{Code: etcdtest.Unavailable, Message: "etcdserver: unhealthy cluster"}})
+		_, err = c.AddLearner(t.Context(), "http://10.0.0.8:2380")
+		require.ErrorIs(t, err, ErrUnavailable)
+		require.NotErrorIs(t, err, ErrUnknownOutcome)
+	})
+}

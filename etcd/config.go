@@ -102,7 +102,8 @@ func (c Config) String() string {
 }
 
 // Format shows the same as String for every verb, so that no verb shows a
-// secret.
+// secret. It is out of reach of a Config in an unexported field of a struct that
+// is formatted as a whole: package fmt calls no methods there.
 func (c Config) Format(s fmt.State, _ rune) { _, _ = s.Write([]byte(c.String())) }
 
 // LogValue shows the same as String.
@@ -201,7 +202,7 @@ func parseEndpoint(s string, secure bool) (*url.URL, error) {
 	}
 	switch {
 	case u.Scheme != "http" && u.Scheme != "https":
-		return nil, fmt.Errorf("%q: the scheme is %q, not http or https", redactURL(s), u.Scheme)
+		return nil, fmt.Errorf("%q: the scheme is not http or https", redactURL(s))
 	case u.User != nil:
 		return nil, fmt.Errorf("%q: user name and password belong in Username and Password, not in the URL", redactURL(s))
 	case u.Hostname() == "":
@@ -214,24 +215,29 @@ func parseEndpoint(s string, secure bool) (*url.URL, error) {
 		port = ports[u.Scheme]
 	}
 	if _, err := net.LookupPort("tcp", port); err != nil {
-		return nil, fmt.Errorf("%q: bad port %q", redactURL(s), port)
+		return nil, fmt.Errorf("%q: the port is no port", redactURL(s))
 	}
 	return &url.URL{Scheme: u.Scheme, Host: net.JoinHostPort(u.Hostname(), port)}, nil
 }
 
-// redactURL hides what stands before an "@", which may be a password.
+// redactURL shows an endpoint without what stands before an "@", which may be a
+// password, and not too much of it.
 func redactURL(s string) string {
-	at := strings.LastIndexByte(s, '@')
-	if at < 0 {
-		return s
+	if at := strings.LastIndexByte(s, '@'); at >= 0 {
+		// A scheme is shown only where it surely is one.
+		scheme, _, _ := strings.Cut(s[:at], "://")
+		if scheme = strings.ToLower(scheme); scheme == "http" || scheme == "https" {
+			scheme += "://"
+		} else {
+			scheme = ""
+		}
+		s = scheme + "[redacted]" + s[at:]
 	}
-	scheme, _, ok := strings.Cut(s[:at], "://")
-	if !ok {
-		scheme = ""
-	} else {
-		scheme += "://"
+	const most = 200
+	if len(s) > most {
+		s = s[:most] + "..."
 	}
-	return scheme + "[redacted]" + s[at:]
+	return s
 }
 
 func isLoopback(host string) bool {

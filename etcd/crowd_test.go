@@ -41,9 +41,9 @@ func newCrowd(t *testing.T, opts []etcdtest.Option, change ...func(*etcd.Config)
 func (w *crowd) fill() {
 	w.busy = make(chan struct{})
 	fault := w.srv.Inject(etcdtest.Fault{
-		Match: func(r *etcdtest.Request) bool { return strings.HasPrefix(r.Key(), "busy/") },
-		Hold:  w.busy,
-		Times: etcd.WritesUnderWay + etcd.ReadsUnderWay,
+		Match:     func(r *etcdtest.Request) bool { return strings.HasPrefix(r.Key(), "busy/") },
+		HoldReply: w.busy,
+		Times:     etcd.WritesUnderWay + etcd.ReadsUnderWay,
 	})
 	for i := range etcd.WritesUnderWay {
 		w.go_(func() { _, err := w.c.Put(w.ctx, fmt.Sprint("busy/", i), nil); require.NoError(w.t, err) })
@@ -67,6 +67,7 @@ func (w *crowd) call(f func()) {
 func (w *crowd) leave() {
 	close(w.busy)
 	w.wg.Wait()
+	synctest.Wait() // what is left of their requests
 }
 
 // sizes gives how many calls each batch held.

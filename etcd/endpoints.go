@@ -13,6 +13,7 @@ type endpoint struct {
 	host   string // host:port
 	secure bool
 	pool   *h1.Pool
+	watch  watchTransports
 
 	identity atomic.Pointer[identity] // what /version said when it was asked last
 

@@ -100,7 +100,15 @@ func (e *Error) Error() string {
 
 // Is makes errors.Is find the sentinels.
 func (e *Error) Is(target error) bool {
-	return e.Kind != nil && target == e.Kind || e.Unknown && target == ErrUnknownOutcome
+	switch target {
+	case nil:
+		return false
+	case ErrUnknownOutcome:
+		return e.Unknown
+	case ErrUnavailable:
+		return e.Kind == ErrUnavailable || e.Kind == ErrNoLeader
+	}
+	return e.Kind == target
 }
 
 // Unwrap gives the cause.

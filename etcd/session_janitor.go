@@ -13,14 +13,25 @@ import (
 // Looking once is not enough: a member that was paused can carry out a write
 // long after whoever asked for it has gone, and after whatever was sent to
 // clean up has been answered. So the janitor goes on looking as long as the
-// session lives: often at first, when a write is most likely to be late, and
-// then ever more seldom, with one request for all keys whatever their number.
+// session lives. The keys abandoned last are watched, and a late write is
+// removed as soon as it shows. Beside that it looks for all of them, often at
+// first, when a write is most likely to be late, and then ever more seldom,
+// with one request whatever their number.
 type janitor struct {
 	mu    sync.Mutex
 	keys  map[string]abandoned
-	order []string      // the keys, oldest first; some may be gone
-	wake  chan struct{} // holds a token when there is a new key; nil until there is one
+	order []string      // the keys, oldest first
+	fresh []string      // those of them that are to be watched
+	wake  chan struct{} // holds a token when there is something to look for; nil until the first Abandon
 	ended chan struct{} // closed when the goroutine has ended
+
+	watched []watchedKey // oldest first; only the goroutine touches it
+	watches sync.WaitGroup
+}
+
+type watchedKey struct {
+	key string
+	end context.CancelFunc
 }
 
 // abandoned says which value under a key is ours; nil is any.
@@ -29,6 +40,8 @@ type abandoned struct{ value []byte }
 const (
 	// maxAbandoned bounds how many keys a session looks after.
 	maxAbandoned = 1 << 16
+	// maxWatched bounds how many of them it watches.
+	maxWatched = 64
 	// firstLook is how soon after an Abandon the janitor looks again.
 	firstLook = 50 * time.Millisecond
 )
@@ -60,6 +73,9 @@ func (s *Session) Abandon(key string, value []byte) {
 	}
 	if _, ok := j.keys[key]; !ok {
 		j.order = append(j.order, key)
+		if j.fresh = append(j.fresh, key); len(j.fresh) > maxWatched {
+			j.fresh = j.fresh[1:]
+		}
 	}
 	j.keys[key] = abandoned{bytes.Clone(value)}
 	for len(j.keys) > maxAbandoned {
@@ -67,6 +83,10 @@ func (s *Session) Abandon(key string, value []byte) {
 		delete(j.keys, j.order[0])
 		j.order = j.order[1:]
 	}
+	j.nudge()
+}
+
+func (j *janitor) nudge() {
 	select {
 	case j.wake <- struct{}{}:
 	default:
@@ -87,8 +107,10 @@ func (j *janitor) wait() {
 func (s *Session) clean() {
 	j := &s.janitor
 	defer close(j.ended)
+	defer j.watches.Wait() // they end with the session, or the client
 	pause := firstLook
 	for {
+		s.watchFresh()
 		if err := s.sweep(s.ctx); err != nil && s.ctx.Err() == nil {
 			s.c.log.Debug("etcd session could not look for abandoned writes", "lease", s.id.String(), "error", err)
 		}
@@ -106,6 +128,49 @@ func (s *Session) clean() {
 			return
 		}
 		t.Stop()
+	}
+}
+
+// watchFresh begins to watch the keys abandoned last, in place of the oldest.
+func (s *Session) watchFresh() {
+	j := &s.janitor
+	j.mu.Lock()
+	fresh := j.fresh
+	j.fresh = nil
+	j.mu.Unlock()
+	for _, key := range fresh {
+		ctx, end := context.WithCancel(s.ctx)
+		j.watched = append(j.watched, watchedKey{key, end})
+		j.watches.Go(func() {
+			defer end()
+			s.watchKey(ctx, key)
+		})
+	}
+	for len(j.watched) > maxWatched {
+		j.watched[0].end()
+		j.watched = j.watched[1:]
+	}
+}
+
+// watchKey has the janitor look as soon as key is bound to the session's lease.
+// If it cannot be watched the janitor still looks from time to time.
+func (s *Session) watchKey(ctx context.Context, key string) {
+	w, err := s.c.Watch(ctx, Key(key), PutsOnly())
+	if err == nil {
+		defer w.Close()
+		s.janitor.nudge() // for what came before the watch
+		var batch Events
+		for err == nil {
+			batch, err = w.Next(ctx)
+			for _, ev := range batch.Events {
+				if ev.KV.Lease == s.id {
+					s.janitor.nudge()
+				}
+			}
+		}
+	}
+	if ctx.Err() == nil {
+		s.c.log.Debug("etcd session does not watch an abandoned write", "lease", s.id.String(), "key", quoteKey(key), "error", err)
 	}
 }
 

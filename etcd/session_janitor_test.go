@@ -23,7 +23,7 @@ func TestAWriteThatComesLateIsRemovedHoweverLate(t *testing.T) {
 		require.Empty(t, srv.Events())
 
 		close(release) // a paused server goes on
-		time.Sleep(s.TTL())
+		time.Sleep(time.Millisecond)
 		require.Len(t, srv.Events(), 2, "put, then deleted")
 		require.Empty(t, srv.Keys(""))
 		require.NoError(t, s.Err())
@@ -61,12 +61,13 @@ func TestOnlyWhatWasAbandonedIsRemoved(t *testing.T) {
 func TestAbandonedWritesAreCheapHoweverMany(t *testing.T) {
 	inBubble(t, func(t *testing.T, srv *etcdtest.Server, c *Client) {
 		s := newTestSession(t, c)
+		before := srv.Requests()["/v3/lease/timetolive"]
 		for i := range maxAbandoned + 10 {
 			s.Abandon("k"+strconv.Itoa(i), nil)
 		}
-		before := srv.Requests()["/v3/lease/timetolive"]
 		time.Sleep(10 * time.Minute)
-		require.LessOrEqual(t, srv.Requests()["/v3/lease/timetolive"]-before, 80)
+		require.LessOrEqual(t, srv.Requests()["/v3/lease/timetolive"]-before, 200)
+		require.Equal(t, maxWatched, srv.Watches())
 		s.janitor.mu.Lock()
 		require.Len(t, s.janitor.keys, maxAbandoned)
 		require.Len(t, s.janitor.order, maxAbandoned)
@@ -85,5 +86,42 @@ func TestTheJanitorGoesOnAfterFailures(t *testing.T) {
 		time.Sleep(5 * s.TTL())
 		require.Empty(t, srv.Keys(""))
 		require.NoError(t, s.Err())
+	})
+}
+
+func TestALateWriteIsRemovedWhereNothingCanBeWatched(t *testing.T) {
+	inBubble(t, func(t *testing.T, srv *etcdtest.Server, c *Client) {
+		srv.Inject(etcdtest.Fault{Path: "/v3/watch", Refuse: &etcdtest.Error{Code: etcdtest.PermissionDenied, Message: "etcdserver: permission denied"}})
+		s := newTestSession(t, c)
+		s.Abandon("k", nil)
+		time.Sleep(time.Minute)
+		_, err := c.Put(t.Context(), "k", nil, WithLease(s.Lease()))
+		require.NoError(t, err)
+		time.Sleep(s.TTL() + time.Second)
+		require.Empty(t, srv.Keys(""))
+	})
+}
+
+func TestTheKeysAbandonedLastAreTheOnesThatAreWatched(t *testing.T) {
+	inBubble(t, func(t *testing.T, srv *etcdtest.Server, c *Client) {
+		s := newTestSession(t, c)
+		for i := range 3 * maxWatched {
+			s.Abandon("k"+strconv.Itoa(i), nil)
+			time.Sleep(time.Second)
+		}
+		require.Equal(t, maxWatched, srv.Watches())
+		for _, key := range []string{"k" + strconv.Itoa(3*maxWatched-1), "k" + strconv.Itoa(2*maxWatched)} {
+			_, err := c.Put(t.Context(), key, nil, WithLease(s.Lease()))
+			require.NoError(t, err)
+			time.Sleep(time.Millisecond)
+			require.Empty(t, srv.Keys(""), "removed at once")
+		}
+		_, err := c.Put(t.Context(), "k0", nil, WithLease(s.Lease()))
+		require.NoError(t, err)
+		time.Sleep(s.TTL())
+		require.Empty(t, srv.Keys(""), "removed at the next look")
+		require.NoError(t, s.Close(t.Context()))
+		time.Sleep(time.Second)
+		require.Zero(t, srv.Watches())
 	})
 }

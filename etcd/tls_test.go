@@ -78,20 +78,20 @@ func TestACertificateThatWasRenewedOnDiskIsPresentedAtTheNextConnection(t *testi
 	cfg.ClientAuth = tls.RequireAndVerifyClientCert
 	srv := startTLS(t, cfg)
 	certFile, keyFile := ca.issue(t, dir, "client", "first")
-	c := newTLSClient(t, srv, TLSConfig{CAFile: ca.writeCA(t, dir), CertFile: certFile, KeyFile: keyFile})
-	put := func() {
+	c := newTLSClient(t, srv, TLSConfig{CAFile: ca.writeCA(t, dir), CertFile: certFile, KeyFile: keyFile},
+		func(cfg *Config) { cfg.RetryTimeout = 0 })
+	get := func() {
 		t.Helper()
-		_, err := c.Put(t.Context(), "k", nil)
+		_, err := c.Get(t.Context(), Key("k"))
 		require.NoError(t, err)
 	}
-	put()
+	get()
 	ca.issue(t, dir, "client", "second")
-	put()
+	get()
 	require.Equal(t, []string{"first"}, srv.names(), "a connection that is there goes on")
 
-	srv.hs.SetKeepAlivesEnabled(false) // the next reply is the last of its connection
-	put()
-	put()
+	srv.hs.SetKeepAlivesEnabled(false) // ends the connections that are there
+	get()
 	require.Equal(t, []string{"first", "second"}, srv.names())
 }
 

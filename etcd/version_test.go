@@ -69,11 +69,15 @@ func TestAServerThatDoesNotKnowTheCallIsNamedForWhatItIs(t *testing.T) {
 				require.ErrorIs(t, err, test.kind)
 				_, err = NewSession(t.Context(), c)
 				require.ErrorIs(t, err, test.kind)
-				require.Equal(t, 1, asked, "once, not at every failure")
+				asks := 1
+				if test.call.status == 307 {
+					asks = 0 // it says by itself that it is no etcd
+				}
+				require.Equal(t, asks, asked, "once, not at every failure")
 				time.Sleep(identityTTL + time.Second)
 				_, err = c.Put(t.Context(), "k", nil)
 				require.ErrorIs(t, err, test.kind)
-				require.Equal(t, 2, asked, "what runs there may have been replaced")
+				require.Equal(t, 2*asks, asked, "what runs there may have been replaced")
 			})
 		})
 	}

@@ -7,7 +7,10 @@ var (
 	alarmActions = []string{"GET", "ACTIVATE", "DEACTIVATE"}
 )
 
-const noSpace = 1
+const (
+	noSpace = 1
+	corrupt = 2
+)
 
 // alarm is an alarm that one member raised.
 type alarm struct {
@@ -100,6 +103,14 @@ func alarmName(kind int) string {
 		return alarmTypes[kind]
 	}
 	return ""
+}
+
+// healthy refuses every write while an alarm says that data is corrupt.
+func (s *Server) healthy() *Error {
+	if len(s.activeAlarms(corrupt)) > 0 {
+		return errCorrupt
+	}
+	return nil
 }
 
 // space refuses what costs space while there is none, and raises the alarm

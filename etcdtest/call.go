@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -144,12 +145,7 @@ func (s *Server) inOrder(c *call, f func() (any, *Error)) (any, *Error) {
 			return nil, errStopped
 		}
 		if m.paused == nil && (c.kind == local || s.hasLeader(c.member)) {
-			c.user = s.logIn(c.member, s.tokenOf(c.r))
-			if c.kind == writes {
-				s.applied++
-				s.broadcast()
-			}
-			rep, err := f()
+			rep, err := s.carryOut(c, f)
 			s.mu.Unlock()
 			return rep, err
 		}
@@ -174,6 +170,24 @@ func (s *Server) inOrder(c *call, f func() (any, *Error)) (any, *Error) {
 			return nil, &Error{Code: DeadlineExceeded, Message: "context deadline exceeded"}
 		}
 	}
+}
+
+// carryOut runs f for a call whose turn it is. The caller holds the mutex.
+func (s *Server) carryOut(c *call, f func() (any, *Error)) (any, *Error) {
+	c.user = s.logIn(c.member, s.tokenOf(c.r))
+	if c.user != nil && c.user.err != nil && c.path != "/v3/auth/authenticate" {
+		return nil, c.user.err
+	}
+	if c.kind == writes {
+		s.applied++
+		s.broadcast()
+		if strings.HasPrefix(c.path, "/v3/kv/") || strings.HasPrefix(c.path, "/v3/lease/") {
+			if err := s.healthy(); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return f()
 }
 
 // checkSize refuses what is too large: for the transport, or for a proposal.

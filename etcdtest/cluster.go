@@ -68,12 +68,12 @@ func (c *call) memberHeader() *headerReply {
 	return &h
 }
 
-func (m *member) reply() *memberReply {
+func (s *Server) memberReply(m *member) *memberReply {
 	r := &memberReply{ID: m.id, Name: m.name, PeerURLs: m.peerURLs, IsLearner: m.learner}
 	if m.name != "" {
-		r.ClientURLs = []string{"http://" + m.host}
+		r.ClientURLs = []string{s.scheme() + m.host}
 		for _, l := range m.tcp {
-			r.ClientURLs = append(r.ClientURLs, "http://"+l.Addr().String())
+			r.ClientURLs = append(r.ClientURLs, s.scheme()+l.Addr().String())
 		}
 	}
 	return r
@@ -83,7 +83,7 @@ func (s *Server) membersReply(c *call) membersReply {
 	rep := membersReply{Header: c.memberHeader()}
 	for _, m := range s.members {
 		if !m.removed {
-			rep.Members = append(rep.Members, m.reply())
+			rep.Members = append(rep.Members, s.memberReply(m))
 		}
 	}
 	return rep
@@ -156,7 +156,7 @@ func (s *Server) serveMemberAdd(c *call, r memberRequest) (any, *Error) {
 	s.members = append(s.members, m)
 	s.settle()
 	rep := s.membersReply(c)
-	rep.Member = m.reply()
+	rep.Member = s.memberReply(m)
 	return rep, nil
 }
 

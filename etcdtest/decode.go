@@ -25,7 +25,7 @@ func (d *decoder) fail(kind, field string, v any) {
 	}
 	raw, _ := json.Marshal(v)
 	d.err = &Error{Code: InvalidArgument,
-		Message: fmt.Sprintf("proto: invalid value for %s field %s: %.64s", kind, field, raw)}
+		Message: fmt.Sprintf("proto: (line 1:1): invalid value for %s field %s: %.64s", kind, field, raw)}
 }
 
 func (d *decoder) object(field string, v any) map[string]any {

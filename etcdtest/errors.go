@@ -84,6 +84,7 @@ var (
 	errCompacted     = &Error{Code: OutOfRange, Message: "etcdserver: mvcc: required revision has been compacted"}
 	errFutureRev     = &Error{Code: OutOfRange, Message: "etcdserver: mvcc: required revision is a future revision"}
 	errNoSpace       = &Error{Code: ResourceExhausted, Message: "etcdserver: mvcc: database space exceeded"}
+	errCorrupt       = &Error{Code: DataLoss, Message: "etcdserver: corrupt cluster"}
 	errTooLarge      = &Error{Code: InvalidArgument, Message: "etcdserver: request is too large"}
 
 	errLeaseNotFound = &Error{Code: NotFound, Message: "etcdserver: requested lease not found"}

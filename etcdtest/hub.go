@@ -28,69 +28,87 @@ type watcher struct {
 // hub knows every watcher: the synced ones by what they watch, so that a
 // commit finds them, and those that must catch up first.
 type hub struct {
-	byKey    map[string]map[*watcher]struct{}
-	ranges   map[span]map[*watcher]struct{}
+	byKey    watchers // of one key
+	byPrefix watchers // of all keys that begin with it
+	ranges   map[*watcher]struct{}
 	unsynced map[*watcher]struct{}
 	resync   *timer
 }
 
+type watchers map[string]map[*watcher]struct{}
+
 func newHub() *hub {
 	return &hub{
-		byKey:    make(map[string]map[*watcher]struct{}),
-		ranges:   make(map[span]map[*watcher]struct{}),
+		byKey:    make(watchers),
+		byPrefix: make(watchers),
+		ranges:   make(map[*watcher]struct{}),
 		unsynced: make(map[*watcher]struct{}),
 	}
 }
 
 func (h *hub) addSynced(w *watcher) {
 	w.synced = true
-	if w.single() {
-		addTo(h.byKey, w.key, w)
-	} else {
-		addTo(h.ranges, w.span, w)
+	switch {
+	case w.single():
+		h.byKey.add(w.key, w)
+	case w.prefix():
+		h.byPrefix.add(w.key, w)
+	default:
+		h.ranges[w] = struct{}{}
 	}
 }
 
 func (h *hub) remove(w *watcher) {
 	delete(h.unsynced, w)
-	if w.synced {
-		w.synced = false
-		if w.single() {
-			removeFrom(h.byKey, w.key, w)
-		} else {
-			removeFrom(h.ranges, w.span, w)
+	if !w.synced {
+		return
+	}
+	w.synced = false
+	switch {
+	case w.single():
+		h.byKey.remove(w.key, w)
+	case w.prefix():
+		h.byPrefix.remove(w.key, w)
+	default:
+		delete(h.ranges, w)
+	}
+}
+
+func (ws watchers) add(key string, w *watcher) {
+	if ws[key] == nil {
+		ws[key] = make(map[*watcher]struct{})
+	}
+	ws[key][w] = struct{}{}
+}
+
+func (ws watchers) remove(key string, w *watcher) {
+	if delete(ws[key], w); len(ws[key]) == 0 {
+		delete(ws, key)
+	}
+}
+
+// matching calls f for every synced watcher of key.
+func (h *hub) matching(key string, f func(*watcher)) {
+	for w := range h.byKey[key] {
+		f(w)
+	}
+	for n := 1; n <= len(key); n++ {
+		for w := range h.byPrefix[key[:n]] {
+			f(w)
 		}
 	}
-}
-
-func addTo[K comparable](m map[K]map[*watcher]struct{}, k K, w *watcher) {
-	if m[k] == nil {
-		m[k] = make(map[*watcher]struct{})
-	}
-	m[k][w] = struct{}{}
-}
-
-func removeFrom[K comparable](m map[K]map[*watcher]struct{}, k K, w *watcher) {
-	if delete(m[k], w); len(m[k]) == 0 {
-		delete(m, k)
+	for w := range h.ranges {
+		if w.contains(key) {
+			f(w)
+		}
 	}
 }
 
 // notify sends the events of one commit to the synced watchers.
 func (s *Server) notify(evs []Event) {
-	h := s.hub
 	batch := make(map[*watcher][]Event)
 	for _, ev := range evs {
-		for w := range h.byKey[ev.KV.Key] {
-			batch[w] = append(batch[w], ev)
-		}
-		for sp, ws := range h.ranges {
-			if sp.contains(ev.KV.Key) {
-				for w := range ws {
-					batch[w] = append(batch[w], ev)
-				}
-			}
-		}
+		s.hub.matching(ev.KV.Key, func(w *watcher) { batch[w] = append(batch[w], ev) })
 	}
 	rev := evs[0].Revision
 	for w, evs := range batch {

@@ -2,13 +2,13 @@ package etcdtest
 
 import (
 	"bytes"
-	"errors"
 	"io"
 	"net/http"
 )
 
 // serveKeepAlive answers every renewal in the body with a message of its own.
-// A lease that is not there is answered without a TTL.
+// A lease that is not there is answered without a TTL. What can't be understood
+// ends the stream without a word, as the end of the body does.
 func (s *Server) serveKeepAlive(c *call) {
 	c.kind = leases
 	body, err := io.ReadAll(c.r.Body)
@@ -22,10 +22,12 @@ func (s *Server) serveKeepAlive(c *call) {
 		p := newParser(bytes.NewReader(body))
 		for {
 			o, perr := p.next()
-			if errors.Is(perr, io.EOF) {
+			d := &decoder{old: s.minor <= 5}
+			r, _ := decodeLease(d, o)
+			if perr != nil || d.err != nil {
 				return
 			}
-			rep, err := s.keepAlive(c, o, perr)
+			rep, err := s.keepAlive(c, r)
 			if err == errStopped && s.gone(c) {
 				c.drop()
 				return
@@ -43,15 +45,7 @@ func (s *Server) serveKeepAlive(c *call) {
 
 // keepAlive renews one lease. From 3.7 on that needs permission to write all
 // of its keys.
-func (s *Server) keepAlive(c *call, o map[string]any, perr error) (any, *Error) {
-	if perr != nil {
-		return nil, &Error{Code: InvalidArgument, Message: perr.Error()}
-	}
-	d := &decoder{old: s.minor <= 5}
-	r, _ := decodeLease(d, o)
-	if d.err != nil {
-		return nil, d.err
-	}
+func (s *Server) keepAlive(c *call, r leaseRequest) (any, *Error) {
 	if err := s.ready(c); err != nil {
 		return nil, err
 	}

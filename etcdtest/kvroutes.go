@@ -113,7 +113,7 @@ func (s *Server) serveTxn(c *call, t *txnRequest) (any, *Error) {
 	}
 	decided := s.store.decide(t, nil)
 	p := decided
-	if err := s.checkTxn(t, &p); err != nil {
+	if err := s.checkTxn(t, &p, new([]span)); err != nil {
 		return nil, err
 	}
 	w := s.store.begin()

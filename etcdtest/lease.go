@@ -8,7 +8,7 @@ import (
 
 const (
 	minLeaseTTL = 2          // seconds; from the default election timeout
-	maxLeaseTTL = 9000000000 // seconds
+	maxLeaseTTL = 9000000000 // seconds; the longest that fits a time.Duration
 )
 
 // lease is one lease. The server's mutex guards it.
@@ -21,13 +21,7 @@ type lease struct {
 	renewed int64
 }
 
-func (l *lease) duration() time.Duration {
-	// A TTL can be longer than a Duration.
-	if l.ttl > int64(100*365*24*time.Hour/time.Second) {
-		return 100 * 365 * 24 * time.Hour
-	}
-	return time.Duration(l.ttl) * time.Second
-}
+func (l *lease) duration() time.Duration { return time.Duration(l.ttl) * time.Second }
 
 func (l *lease) sortedKeys() []string {
 	keys := make([]string, 0, len(l.keys))

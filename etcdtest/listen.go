@@ -100,7 +100,7 @@ func (s *Server) ListenMember(i int) (string, error) {
 	m := s.members[i]
 	m.tcp = append(m.tcp, l)
 	s.serveListener(m, l)
-	return "http://" + l.Addr().String(), nil
+	return s.scheme() + l.Addr().String(), nil
 }
 
 // connKey is the key of a request's *serverConn in its context.
@@ -109,8 +109,9 @@ type connKey struct{}
 // serveListener serves HTTP on l until it is closed.
 func (s *Server) serveListener(m *member, l net.Listener) {
 	hs := &http.Server{
-		Handler:  http.HandlerFunc(s.serve),
-		ErrorLog: log.New(io.Discard, "", 0),
+		Handler:   http.HandlerFunc(s.serve),
+		TLSConfig: s.opts.tls.Clone(), // net/http changes it
+		ErrorLog:  log.New(io.Discard, "", 0),
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
 			return context.WithValue(ctx, connKey{}, c)
 		},
@@ -126,7 +127,12 @@ func (s *Server) serveListener(m *member, l net.Listener) {
 	s.wg.Add(1)
 	go func() {
 		defer s.wg.Done()
-		hs.Serve(&countingListener{l, s, m}) // returns when l is closed
+		// Both return when l is closed.
+		if hs.TLSConfig != nil {
+			_ = hs.ServeTLS(&countingListener{l, s, m}, "", "")
+		} else {
+			_ = hs.Serve(&countingListener{l, s, m})
+		}
 	}()
 }
 
@@ -143,7 +149,7 @@ func (l *countingListener) Accept() (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		sc := &serverConn{Conn: c, s: l.s, member: l.m.index}
+		sc := &serverConn{Conn: c, s: l.s, member: l.m.index, closed: make(chan struct{})}
 		l.s.mu.Lock()
 		refused := l.s.closed || l.m.down
 		if !refused {
@@ -163,20 +169,23 @@ type serverConn struct {
 	net.Conn
 	s      *Server
 	member int
+	once   sync.Once
+	closed chan struct{} // closed with this end, so that nobody waits on it any more
 }
 
 func (c *serverConn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
-	c.s.whilePaused(c.member)
+	c.s.whilePaused(c)
 	return n, err
 }
 
 func (c *serverConn) Write(p []byte) (int, error) {
-	c.s.whilePaused(c.member)
+	c.s.whilePaused(c)
 	return c.Conn.Write(p)
 }
 
 func (c *serverConn) Close() error {
+	c.once.Do(func() { close(c.closed) })
 	c.s.mu.Lock()
 	delete(c.s.conns, c)
 	c.s.mu.Unlock()
@@ -196,17 +205,20 @@ func (c *serverConn) abort() {
 	}
 }
 
-// whilePaused waits until the member is not paused, or the server closes.
-func (s *Server) whilePaused(i int) {
+// whilePaused waits until the connection's member is not paused, the server
+// closes or the connection's end is closed.
+func (s *Server) whilePaused(c *serverConn) {
 	for {
 		s.mu.Lock()
-		paused := s.members[i].paused
+		paused := s.members[c.member].paused
 		s.mu.Unlock()
 		if paused == nil {
 			return
 		}
 		select {
 		case <-paused:
+		case <-c.closed:
+			return
 		case <-s.ctx.Done():
 			return
 		}

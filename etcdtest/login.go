@@ -22,17 +22,18 @@ type token struct {
 }
 
 // tokenOf finds the token of a request. Unlike a POST, a WebSocket carries it
-// as a second subprotocol or as a cookie; its Authorization header is dropped.
+// as a second subprotocol or as a cookie, which the gateway makes a bearer
+// token of; its Authorization header is dropped.
 func (s *Server) tokenOf(r *http.Request) string {
 	if !isUpgrade(r) {
 		return s.bare(r.Header.Get("Authorization"))
 	}
-	if fields := strings.Split(r.Header.Get("Sec-WebSocket-Protocol"), ","); len(fields) == 2 &&
-		strings.TrimSpace(fields[0]) == "Bearer" && s.takesBearer() {
-		return strings.TrimSpace(fields[1])
-	}
 	if c, err := r.Cookie("token"); err == nil {
-		return s.bare(c.Value)
+		return s.bare("Bearer " + c.Value)
+	}
+	fields := strings.Split(r.Header.Get("Sec-WebSocket-Protocol"), ",")
+	if len(fields) == 2 && strings.TrimSpace(fields[0]) == "Bearer" {
+		return s.bare("Bearer " + strings.TrimSpace(fields[1]))
 	}
 	return ""
 }

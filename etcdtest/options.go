@@ -1,6 +1,7 @@
 package etcdtest
 
 import (
+	"crypto/tls"
 	"strconv"
 	"strings"
 	"time"
@@ -19,6 +20,8 @@ type options struct {
 	progressInterval time.Duration
 	requestTimeout   time.Duration
 	promptCatchUp    bool
+	tls              *tls.Config
+	selfSigned       bool
 }
 
 func defaults() options {
@@ -78,6 +81,13 @@ func WithRequestTimeout(d time.Duration) Option { return func(o *options) { o.re
 // WithPromptCatchUp serves a watch that starts in the past at once. By default
 // it waits for the next round of catching up, up to 100 ms, as in etcd.
 func WithPromptCatchUp() Option { return func(o *options) { o.promptCatchUp = true } }
+
+// WithTLS makes every address of the server speak TLS, and HTTP/2 with clients
+// that offer it. With nil it makes a certificate of its own, which clients
+// trust with Server.ClientTLS.
+func WithTLS(cfg *tls.Config) Option {
+	return func(o *options) { o.tls, o.selfSigned = cfg, cfg == nil }
+}
 
 // parseVersion returns the 5 and the 35 of "3.5.35". What it does not
 // understand counts as the newest.

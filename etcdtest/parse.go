@@ -30,9 +30,17 @@ func (p *parser) next() (map[string]any, error) {
 	}
 	o, ok := v.(map[string]any)
 	if !ok {
-		return nil, fmt.Errorf("proto: syntax error (line 1:1): unexpected token %.8s", raw)
+		return nil, fmt.Errorf("proto: syntax error (line 1:1): unexpected token %s", firstToken(raw))
 	}
 	return o, nil
+}
+
+// firstToken is what an error shows of a message that is no object.
+func firstToken(raw []byte) string {
+	if raw[0] == '[' || raw[0] == '"' {
+		return string(raw[:1])
+	}
+	return fmt.Sprintf("%.16s", raw)
 }
 
 // maxDepth is how deep messages may nest, as in the protobuf library.
@@ -58,7 +66,7 @@ func tree(dec *json.Decoder, depth int) (any, error) {
 			}
 			name, _ := k.(string)
 			if _, twice := o[name]; twice {
-				return nil, fmt.Errorf("proto: duplicate field %q", name)
+				return nil, fmt.Errorf("proto: (line 1:1): duplicate field %q", name)
 			}
 			if o[name], err = tree(dec, depth+1); err != nil {
 				return nil, err
@@ -74,7 +82,7 @@ func tree(dec *json.Decoder, depth int) (any, error) {
 				return nil, err
 			}
 			if v == nil {
-				return nil, errors.New("proto: syntax error: unexpected token null")
+				return nil, errors.New("proto: syntax error (line 1:1): unexpected token null")
 			}
 			l = append(l, v)
 		}

@@ -2,6 +2,8 @@ package etcdtest
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"net/http"
 	"sync"
 	"testing"
@@ -19,6 +21,7 @@ type Server struct {
 	ctx    context.Context // ends when the server closes
 	cancel context.CancelFunc
 	routes map[string]*route
+	trust  *x509.CertPool // for the server's own certificate
 	wg     sync.WaitGroup // timers, HTTP servers and what they started
 
 	mu           sync.Mutex // guards all below; never held across I/O
@@ -68,6 +71,16 @@ func New(opts ...Option) *Server {
 		alarms:    make(map[alarm]bool),
 		quorate:   true,
 		applied:   uint64(4 + o.members),
+	}
+	if o.selfSigned {
+		cert, pool, err := selfSigned()
+		if err == nil {
+			s.trust = pool
+			s.opts.tls = &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}
+		} else {
+			// Without a certificate every handshake fails and says so.
+			s.opts.tls = &tls.Config{MinVersion: tls.VersionTLS12}
+		}
 	}
 	s.minor, s.patch = parseVersion(o.version)
 	if o.auth {
@@ -120,7 +133,7 @@ func (s *Server) URLs() []string {
 	defer s.mu.Unlock()
 	urls := make([]string, len(s.members))
 	for i, m := range s.members {
-		urls[i] = "http://" + m.host
+		urls[i] = s.scheme() + m.host
 	}
 	return urls
 }
@@ -138,4 +151,11 @@ func (s *Server) commit(w *write) {
 
 func (s *Server) headerAt(member int, rev int64) headerReply {
 	return headerReply{ClusterID: s.clusterID, MemberID: s.members[member].id, Revision: rev, RaftTerm: s.term}
+}
+
+func (s *Server) scheme() string {
+	if s.opts.tls != nil {
+		return "https://"
+	}
+	return "http://"
 }

@@ -17,18 +17,20 @@ func (s span) contains(key string) bool {
 	return key >= s.key && (s.openEnded() || key < s.end)
 }
 
-// covers says whether all of t lies in s.
-func (s span) covers(t span) bool {
-	if t.single() {
-		return s.contains(t.key)
-	}
-	if s.single() {
-		return false
-	}
-	return t.key >= s.key && (s.openEnded() || (!t.openEnded() && t.end <= s.end))
-}
-
 // empty says whether no key can lie in s.
 func (s span) empty() bool {
 	return !s.single() && !s.openEnded() && s.key >= s.end
+}
+
+// prefix says whether s holds exactly the keys that begin with s.key.
+func (s span) prefix() bool {
+	if s.key == "" || s.end == "" {
+		return false
+	}
+	for i := len(s.key) - 1; i >= 0; i-- {
+		if c := s.key[i]; c < 0xff {
+			return s.end == s.key[:i]+string([]byte{c + 1})
+		}
+	}
+	return s.openEnded()
 }

@@ -83,11 +83,13 @@ func (w *footprint) deletes(key string) bool {
 // level or one below deletes. Both branches of one nested txn may put the same
 // key. Deletes of a nested txn count for the levels above it only after its
 // siblings' puts were looked at, in their order, as etcd does it: so a nested
-// put followed by a nested delete passes, the other way round does not.
+// put followed by a nested delete passes, the other way round does not. And a
+// delete without an end overlaps nothing, because the check reads the zero byte
+// of its end as a key.
 func checkOverlaps(ops []opRequest) (footprint, *Error) {
 	w := footprint{puts: make(map[string]bool)}
 	for _, op := range ops {
-		if op.del != nil && !op.del.empty() {
+		if op.del != nil && !op.del.openEnded() {
 			w.dels = append(w.dels, op.del.span)
 		}
 	}

@@ -2,7 +2,6 @@ package etcdtest
 
 import (
 	"bytes"
-	"errors"
 	"io"
 	"net/http"
 )
@@ -43,28 +42,26 @@ func (s *Server) serveWatch(c *call) {
 	})
 }
 
-// receive carries out the requests of a body. What cannot be understood ends
-// the stream with an error; the end of the body does not end it.
+// receive carries out the requests of a body until it ends or something in it
+// can't be understood: the gateway stops listening then, and says nothing.
 func (ws *watchStream) receive(in io.Reader) {
 	for p := newParser(in); ; {
 		o, err := p.next()
-		if errors.Is(err, io.EOF) {
+		if err != nil || !ws.understand(o) {
 			return
 		}
-		if err == nil {
-			d := &decoder{old: ws.srv.minor <= 5}
-			r := d.watchRequest(o)
-			if d.err == nil {
-				ws.handle(r)
-				continue
-			}
-			err = d.err
-		}
-		ws.srv.mu.Lock()
-		ws.end(&Error{Code: InvalidArgument, Message: err.Error()})
-		ws.srv.mu.Unlock()
-		return
 	}
+}
+
+// understand carries out one request, unless a field of it has a wrong type.
+func (ws *watchStream) understand(o map[string]any) bool {
+	d := &decoder{old: ws.srv.minor <= 5}
+	r := d.watchRequest(o)
+	if d.err != nil {
+		return false
+	}
+	ws.handle(r)
+	return true
 }
 
 // write sends what the stream has queued until it ends, the client is gone or

@@ -166,7 +166,9 @@ func (ws *watchStream) create(r *watchCreate) {
 		s.scheduleResync()
 	}
 	ws.send(&watchMessage{header: ws.header(), id: id, created: true})
-	ws.tick()
+	if w.progress {
+		ws.tick()
+	}
 }
 
 func (ws *watchStream) cancel(id int64) {

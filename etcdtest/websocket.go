@@ -79,16 +79,6 @@ func (ws *watchStream) receiveFrames(ctx context.Context, conn *websocket.Conn) 
 			continue
 		}
 		o, perr := newParser(bytes.NewReader(b)).next()
-		if perr != nil {
-			deaf = true
-			continue
-		}
-		d := &decoder{old: ws.srv.minor <= 5}
-		r := d.watchRequest(o)
-		if d.err != nil {
-			deaf = true
-			continue
-		}
-		ws.handle(r)
+		deaf = perr != nil || !ws.understand(o)
 	}
 }

@@ -43,11 +43,6 @@ func (s *Server) marshal(v any) []byte {
 	return out
 }
 
-func (s *Server) writeReply(w http.ResponseWriter, v any) {
-	b := s.marshal(v)
-	s.writeJSON(w, http.StatusOK, b, len(b))
-}
-
 // writeJSON sends the first n bytes of a body, announced in full.
 func (s *Server) writeJSON(w http.ResponseWriter, status int, b []byte, n int) {
 	h := w.Header()

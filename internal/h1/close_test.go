@@ -33,22 +33,47 @@ func TestCloseEndsIdleConnectionsAndLaterCallsFail(t *testing.T) {
 func TestCloseEndsCallsInFlightAndWaitsForThem(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		_, pool := newPeer(t, Config{}, func(c *peerConn) { c.request(); c.request() })
-		var errs []error
+		errs := make(chan error, 3)
 		for range 3 {
 			go func() {
 				_, err := pool.Do(context.Background(), putRequest)
-				errs = append(errs, err) // one after the other: see below
+				errs <- err
 			}()
-			synctest.Wait()
 		}
+		synctest.Wait()
 		require.Empty(t, errs)
 		require.NoError(t, pool.Close())
-		synctest.Wait()
-		require.Len(t, errs, 3)
-		for _, err := range errs {
+		for range 3 {
+			err := <-errs
 			require.ErrorIs(t, err, ErrClosed)
 			require.True(t, failure(t, err).Sent)
 		}
+	})
+}
+
+func TestCloseDoesNotReturnBeforeTheCallsHave(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		stubborn := make(chan struct{})
+		pool, err := New("member:2379", Config{Dial: func(context.Context, string, string) (net.Conn, error) {
+			<-stubborn // whatever the context says
+			return nil, net.ErrClosed
+		}})
+		require.NoError(t, err)
+		call, closed := make(chan error, 1), make(chan error, 2)
+		go func() {
+			_, err := pool.Do(context.Background(), putRequest)
+			call <- err
+		}()
+		synctest.Wait()
+		for range 2 {
+			go func() { closed <- pool.Close() }()
+		}
+		synctest.Wait()
+		require.Empty(t, closed)
+		close(stubborn)
+		require.NoError(t, <-closed)
+		require.NoError(t, <-closed)
+		require.ErrorIs(t, <-call, ErrClosed)
 	})
 }
 

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -92,9 +93,10 @@ func TestASocketThatTheServerClosedWhileIdleIsNotUsed(t *testing.T) {
 }
 
 func TestTLSFailuresSendNothing(t *testing.T) {
-	secure := httptest.NewTLSServer(echo)
+	secure := httptest.NewUnstartedServer(echo)
+	secure.Config.ErrorLog = log.New(io.Discard, "", 0)
+	secure.StartTLS()
 	defer secure.Close()
-	secure.Config.ErrorLog = nil
 	plain := httptest.NewServer(echo)
 	defer plain.Close()
 	for _, pool := range []*Pool{

@@ -19,6 +19,6 @@ const (
 	// StaleReads answers every read from the state of the member that is
 	// asked.
 	StaleReads = false
-	// SwapResults gives two members of a batch each other's result.
+	// SwapResults gives two reads of a batch each other's result.
 	SwapResults = false
 )

@@ -1,0 +1,314 @@
+package conformance
+
+import (
+	"testing"
+)
+
+const (
+	rootPassword     = "r00t secret"
+	permissionDenied = "etcdserver: permission denied"
+	nameEmpty        = "etcdserver: user name is empty"
+	badToken         = "etcdserver: invalid auth token"
+	badPassword      = "etcdserver: authentication failed, invalid user ID or password"
+)
+
+// enableAuth makes root and turns authentication on.
+func (g *gateway) enableAuth(t testing.TB) {
+	t.Helper()
+	g.post(t, "/v3/auth/user/add", o{"name": "root", "password": rootPassword})
+	g.post(t, "/v3/auth/role/add", o{"name": "root"})
+	g.post(t, "/v3/auth/user/grant", o{"user": "root", "role": "root"})
+	g.post(t, "/v3/auth/enable", o{})
+}
+
+func (g *gateway) token(t testing.TB, name, password string) string {
+	t.Helper()
+	return g.post(t, "/v3/auth/authenticate", o{"name": name, "password": password}).at("token").str(t)
+}
+
+// as returns a gateway that speaks for a user.
+func (g *gateway) as(t testing.TB, name, password string) *gateway {
+	t.Helper()
+	return g.with("Authorization", g.token(t, name, password))
+}
+
+var authAdminFacts = topic{name: "users and roles", setUp: func(*testing.T, *gateway) {}, facts: []fact{
+	{"authentication is off at first, and needs root", func(t *testing.T, g *gateway) {
+		if n := g.post(t, "/v3/auth/status", o{}); n.at("enabled").exists() || n.at("authRevision").int64(t) == 0 {
+			t.Errorf("the status is %s", n)
+		}
+		g.refused(t, "/v3/auth/enable", o{}, 400, 9, "etcdserver: root user does not exist")
+		g.refused(t, "/v3/auth/authenticate", o{"name": "root", "password": "x"}, 400, 9, "etcdserver: authentication is not enabled")
+		g.post(t, "/v3/auth/user/add", o{"name": "root", "password": rootPassword})
+		g.refused(t, "/v3/auth/enable", o{}, 400, 9, "etcdserver: root user does not have root role")
+		g.post(t, "/v3/auth/user/delete", o{"name": "root"})
+	}},
+	{"users are added, listed, changed and deleted", func(t *testing.T, g *gateway) {
+		g.post(t, "/v3/auth/user/add", o{"name": "ann", "password": "1"})
+		g.refused(t, "/v3/auth/user/add", o{"name": "ann", "password": "1"}, 400, 9, "etcdserver: user name already exists")
+		g.refused(t, "/v3/auth/user/add", o{"password": "1"}, 400, 3, nameEmpty)
+		g.post(t, "/v3/auth/user/add", o{"name": "bob", "options": o{"no_password": true}})
+		if n := g.post(t, "/v3/auth/user/list", o{}); n.at("users").length() != 2 || !n.at("users", 0).is("ann") || !n.at("users", 1).is("bob") {
+			t.Errorf("the users are %s", n)
+		}
+		if n := g.post(t, "/v3/auth/user/get", o{"name": "ann"}); n.at("roles").exists() {
+			t.Errorf("ann is %s", n)
+		}
+		g.post(t, "/v3/auth/user/changepw", o{"name": "ann", "password": "2"})
+		g.refused(t, "/v3/auth/user/changepw", o{"name": "eve", "password": "2"}, 400, 9, "etcdserver: user name not found")
+		for _, path := range []string{"/v3/auth/user/get", "/v3/auth/user/delete"} {
+			g.refused(t, path, o{"name": "eve"}, 400, 9, "etcdserver: user name not found")
+		}
+		g.post(t, "/v3/auth/user/delete", o{"name": "bob"})
+		if n := g.post(t, "/v3/auth/user/list", o{}); n.at("users").length() != 1 {
+			t.Errorf("the users are %s", n)
+		}
+	}},
+	{"roles are added, listed, given, taken and deleted", func(t *testing.T, g *gateway) {
+		g.post(t, "/v3/auth/role/add", o{"name": "writer"})
+		g.refused(t, "/v3/auth/role/add", o{"name": "writer"}, 400, 9, "etcdserver: role name already exists")
+		g.refused(t, "/v3/auth/role/add", o{}, 400, 3, "etcdserver: role name is empty")
+		g.post(t, "/v3/auth/role/add", o{"name": "reader"})
+		if n := g.post(t, "/v3/auth/role/list", o{}); n.at("roles").length() != 2 || !n.at("roles", 0).is("reader") {
+			t.Errorf("the roles are %s", n)
+		}
+		g.post(t, "/v3/auth/user/grant", o{"user": "ann", "role": "writer"})
+		g.refused(t, "/v3/auth/user/grant", o{"user": "ann", "role": "none"}, 400, 9, "etcdserver: role name not found")
+		g.refused(t, "/v3/auth/user/grant", o{"user": "eve", "role": "writer"}, 400, 9, "etcdserver: user name not found")
+		if n := g.post(t, "/v3/auth/user/get", o{"name": "ann"}); n.at("roles").length() != 1 || !n.at("roles", 0).is("writer") {
+			t.Errorf("ann is %s", n)
+		}
+		g.post(t, "/v3/auth/user/revoke", o{"name": "ann", "role": "writer"})
+		g.refused(t, "/v3/auth/user/revoke", o{"name": "ann", "role": "writer"}, 400, 9, "etcdserver: role is not granted to the user")
+		g.post(t, "/v3/auth/user/grant", o{"user": "ann", "role": "reader"})
+		g.post(t, "/v3/auth/role/delete", o{"role": "reader"})
+		g.refused(t, "/v3/auth/role/delete", o{"role": "reader"}, 400, 9, "etcdserver: role name not found")
+		if n := g.post(t, "/v3/auth/user/get", o{"name": "ann"}); n.at("roles").exists() {
+			t.Errorf("ann is %s", n)
+		}
+	}},
+	{"permissions are granted, shown and revoked by their range", func(t *testing.T, g *gateway) {
+		g.post(t, "/v3/auth/role/grant", o{"name": "writer", "perm": o{"permType": "READWRITE", "key": b64("a"), "range_end": b64("b")}})
+		g.post(t, "/v3/auth/role/grant", o{"name": "writer", "perm": o{"key": b64("c")}})
+		n := g.post(t, "/v3/auth/role/get", o{"role": "writer"})
+		if n.at("perm").length() != 2 || !n.at("perm", 0, "permType").is("READWRITE") || !n.at("perm", 0, "range_end").is(b64("b")) ||
+			n.at("perm", 1, "permType").exists() || !n.at("perm", 1, "key").is(b64("c")) {
+			t.Errorf("the role is %s", n)
+		}
+		g.post(t, "/v3/auth/role/grant", o{"name": "writer", "perm": o{"permType": "WRITE", "key": b64("c")}})
+		if n := g.post(t, "/v3/auth/role/get", o{"role": "writer"}); n.at("perm").length() != 2 || !n.at("perm", 1, "permType").is("WRITE") {
+			t.Errorf("the role is %s", n)
+		}
+		g.post(t, "/v3/auth/role/revoke", o{"role": "writer", "key": b64("c")})
+		g.refused(t, "/v3/auth/role/revoke", o{"role": "writer", "key": b64("c")}, 400, 9, "etcdserver: permission is not granted to the role")
+		g.refused(t, "/v3/auth/role/revoke", o{"role": "writer", "key": b64("a")}, 400, 9, "etcdserver: permission is not granted to the role")
+		if n := g.post(t, "/v3/auth/role/get", o{"role": "writer"}); n.at("perm").length() != 1 {
+			t.Errorf("the role is %s", n)
+		}
+		g.refused(t, "/v3/auth/role/get", o{"role": "none"}, 400, 9, "etcdserver: role name not found")
+	}},
+	{"a change makes an auth revision and no other", func(t *testing.T, g *gateway) {
+		rev := g.put(t, "k", "")
+		before := g.post(t, "/v3/auth/status", o{}).at("authRevision").int64(t)
+		g.post(t, "/v3/auth/role/add", o{"name": "one more"})
+		n := g.post(t, "/v3/auth/status", o{})
+		if n.at("authRevision").int64(t) != before+1 || revision(t, n) != rev {
+			t.Errorf("before was %d at %d: %s", before, rev, n)
+		}
+	}},
+	{"authentication is turned on and off by root", func(t *testing.T, g *gateway) {
+		g.enableAuth(t)
+		root := g.as(t, "root", rootPassword)
+		if n := root.post(t, "/v3/auth/status", o{}); !n.at("enabled").isTrue() {
+			t.Errorf("the status is %s", n)
+		}
+		root.refused(t, "/v3/auth/user/delete", o{"name": "root"}, 400, 3, "etcdserver: invalid auth management")
+		root.refused(t, "/v3/auth/role/delete", o{"role": "root"}, 400, 3, "etcdserver: invalid auth management")
+		root.refused(t, "/v3/auth/user/revoke", o{"name": "root", "role": "root"}, 400, 3, "etcdserver: invalid auth management")
+		root.post(t, "/v3/auth/disable", o{})
+		g.put(t, "k", "")
+	}},
+}}
+
+var authTokenFacts = topic{name: "tokens", setUp: func(t *testing.T, g *gateway) { g.enableAuth(t) }, facts: []fact{
+	{"a wrong password is code 3, for a user there is not too", func(t *testing.T, g *gateway) {
+		for _, body := range []o{{"name": "root", "password": "wrong"}, {"name": "eve", "password": "x"}, {"name": "root"}} {
+			g.refused(t, "/v3/auth/authenticate", body, 400, 3, badPassword)
+		}
+	}},
+	{"a call without a token is 400 code 3", func(t *testing.T, g *gateway) {
+		g.refused(t, "/v3/kv/put", o{"key": g.key("k")}, 400, 3, nameEmpty)
+		g.refused(t, "/v3/kv/range", o{"key": g.key("k")}, 400, 3, nameEmpty)
+		g.refused(t, "/v3/kv/txn", o{"success": a{g.opPut("k", "")}}, 400, 3, nameEmpty)
+		g.refused(t, "/v3/auth/user/list", o{}, 400, 3, nameEmpty)
+	}},
+	{"an invalid token is 401 code 16", func(t *testing.T, g *gateway) {
+		g.with("Authorization", "nonsense").refused(t, "/v3/kv/range", o{"key": g.key("k")}, 401, 16, badToken)
+		g.with("Authorization", "nonsense.1").refused(t, "/v3/kv/range", o{"key": g.key("k")}, 401, 16, badToken)
+	}},
+	{"a token works raw, and behind Bearer", func(t *testing.T, g *gateway) {
+		token := g.token(t, "root", rootPassword)
+		g.with("Authorization", token).put(t, "k", "raw")
+		g.with("Authorization", "Bearer "+token).put(t, "k", "bearer")
+	}},
+	{"every authentication gives another token, and all are good", func(t *testing.T, g *gateway) {
+		one, two := g.token(t, "root", rootPassword), g.token(t, "root", rootPassword)
+		if one == two {
+			t.Error("two tokens are the same")
+		}
+		g.with("Authorization", one).put(t, "k", "")
+		g.with("Authorization", two).put(t, "k", "")
+	}},
+	{"a WebSocket takes its token from the subprotocol, not from a header", func(t *testing.T, g *gateway) {
+		root := g.as(t, "root", rootPassword)
+		w := root.watchSocket(t)
+		w.send(t, o{"create_request": o{"key": g.key("k")}})
+		n := w.next(t)
+		if !n.at("created").isTrue() || !n.at("canceled").isTrue() || n.at("cancel_reason").text() == "" || n.at("watch_id").int64(t) != -1 {
+			t.Errorf("with a header: %s", n)
+		}
+		w = g.webSocket(t, "/v3/watch", "Bearer", g.token(t, "root", rootPassword))
+		w.watch(t, o{"key": g.key("k")})
+		root.put(t, "k", "")
+		w.events(t, 0, 1)
+	}},
+	{"a streaming POST takes its token from the header", func(t *testing.T, g *gateway) {
+		root := g.as(t, "root", rootPassword)
+		s := root.stream(t, "/v3/watch", o{"create_request": o{"key": g.key("k")}})
+		if n := s.next(t); !n.at("created").isTrue() || n.at("canceled").exists() {
+			t.Errorf("there came %s", n)
+		}
+		root.put(t, "k", "")
+		s.events(t, 0, 1)
+	}},
+}}
+
+// limited makes the user ann, who may read and write r/ and w/ as they say.
+func limited(t *testing.T, g *gateway) {
+	g.post(t, "/v3/auth/user/add", o{"name": "ann", "password": "1"})
+	g.post(t, "/v3/auth/role/add", o{"name": "ann's"})
+	g.post(t, "/v3/auth/user/grant", o{"user": "ann", "role": "ann's"})
+	for prefix, kind := range map[string]string{"r/": "READ", "w/": "WRITE", "rw/": "READWRITE"} {
+		g.post(t, "/v3/auth/role/grant", o{"name": "ann's", "perm": o{
+			"permType": kind, "key": b64(prefix), "range_end": b64(prefix[:len(prefix)-1] + "0")}})
+	}
+	g.enableAuth(t)
+}
+
+// key names for permissions stand outside the test's prefix.
+func put(key string) o            { return o{"request_put": o{"key": b64(key)}} }
+func get(key string) o            { return o{"request_range": o{"key": b64(key)}} }
+func del(key string) o            { return o{"request_delete_range": o{"key": b64(key)}} }
+func span(from, to string) o      { return o{"key": b64(from), "range_end": b64(to)} }
+func only(key string) o           { return o{"key": b64(key)} }
+func prevKV(key string) o         { return o{"key": b64(key), "prev_kv": true} }
+func leased(key, id string) o     { return o{"key": b64(key), "lease": id} }
+func version(key string, n int) o { return o{"key": b64(key), "target": "VERSION", "version": n} }
+
+var permissionFacts = topic{name: "permissions", setUp: limited, facts: []fact{
+	{"reads and writes are refused outside of their ranges", func(t *testing.T, g *gateway) {
+		ann := g.as(t, "ann", "1")
+		for _, c := range []struct {
+			path string
+			body o
+			ok   bool
+		}{
+			{"/v3/kv/put", only("w/k"), true}, {"/v3/kv/put", only("rw/k"), true},
+			{"/v3/kv/put", only("r/k"), false}, {"/v3/kv/put", only("other"), false},
+			{"/v3/kv/put", prevKV("w/k"), false}, {"/v3/kv/put", prevKV("rw/k"), true},
+			{"/v3/kv/range", only("r/k"), true}, {"/v3/kv/range", only("w/k"), false}, {"/v3/kv/range", only("other"), false},
+			{"/v3/kv/range", span("r/", "r0"), true}, {"/v3/kv/range", span("r/", "r1"), false},
+			{"/v3/kv/range", span("r/a", "r/b"), true}, {"/v3/kv/range", span("r/", "\x00"), false},
+			{"/v3/kv/deleterange", only("w/k"), true}, {"/v3/kv/deleterange", only("r/k"), false},
+			{"/v3/kv/deleterange", prevKV("w/k"), false}, {"/v3/kv/deleterange", span("rw/", "rw0"), true},
+		} {
+			if c.ok {
+				ann.post(t, c.path, c.body)
+			} else {
+				ann.refused(t, c.path, c.body, 403, 7, permissionDenied)
+			}
+		}
+	}},
+	{"a txn is refused for what any of its branches and compares may not", func(t *testing.T, g *gateway) {
+		ann := g.as(t, "ann", "1")
+		ann.post(t, "/v3/kv/txn", o{"compare": a{version("r/k", 0)}, "success": a{put("w/k")}, "failure": a{get("rw/k")}})
+		for name, body := range map[string]o{
+			"success":        {"success": a{put("r/k")}},
+			"failure":        {"success": a{put("w/k")}, "failure": a{put("other")}},
+			"compare":        {"compare": a{version("w/k", 0)}},
+			"delete":         {"failure": a{del("r/k")}},
+			"nested":         {"success": a{o{"request_txn": o{"success": a{put("r/k")}}}}},
+			"nested compare": {"success": a{o{"request_txn": o{"compare": a{version("other", 0)}}}}},
+		} {
+			r := ann.send(t, "POST", "/v3/kv/txn", body)
+			if r.status != 403 {
+				t.Errorf("%s: %d: %s", name, r.status, r.body)
+			}
+		}
+	}},
+	{"a watch that is not permitted is created and cancelled in one", func(t *testing.T, g *gateway) {
+		w := g.webSocket(t, "/v3/watch", "Bearer", g.token(t, "ann", "1"))
+		for i, create := range []o{only("w/k"), span("r/", "r1"), only("other")} {
+			w.send(t, o{"create_request": create})
+			n := w.next(t)
+			if !n.at("created").isTrue() || !n.at("canceled").isTrue() || n.at("watch_id").int64(t) != -1 ||
+				n.at("cancel_reason").text() != "rpc error: code = PermissionDenied desc = "+permissionDenied {
+				t.Errorf("%d: %s", i, n)
+			}
+		}
+		w.watch(t, span("r/", "r0"))
+		g.as(t, "root", rootPassword).post(t, "/v3/kv/put", only("r/k"))
+		w.events(t, 0, 1)
+	}},
+	{"a lease can be granted by everybody, and attached to what one may write", func(t *testing.T, g *gateway) {
+		ann := g.as(t, "ann", "1")
+		id := ann.grant(t, 60)
+		ann.post(t, "/v3/kv/put", leased("w/leased", id))
+		ann.refused(t, "/v3/kv/put", leased("r/leased", id), 403, 7, permissionDenied)
+		ann.keepAlive(t, id)
+		ann.post(t, "/v3/lease/revoke", o{"ID": id})
+	}},
+	{"a lease with a key one may not write is not revoked, and not attached to more", func(t *testing.T, g *gateway) {
+		ann, root := g.as(t, "ann", "1"), g.as(t, "root", rootPassword)
+		id := root.grant(t, 60)
+		root.post(t, "/v3/kv/put", leased("other", id))
+		ann.refused(t, "/v3/lease/revoke", o{"ID": id}, 403, 7, permissionDenied)
+		ann.refused(t, "/v3/kv/put", leased("w/k", id), 403, 7, permissionDenied)
+		ann.refused(t, "/v3/lease/timetolive", o{"ID": id, "keys": true}, 403, 7, permissionDenied)
+	}},
+	{"a lease with a key one may not write is not renewed either", func(t *testing.T, g *gateway) {
+		ann, root := g.as(t, "ann", "1"), g.as(t, "root", rootPassword)
+		id := root.grant(t, 60)
+		root.post(t, "/v3/kv/put", leased("other", id))
+		r := ann.send(t, "POST", "/v3/lease/keepalive", o{"ID": id})
+		if r.status != 403 {
+			t.Errorf("%d: %s", r.status, r.body)
+		}
+		g.isStreamError(t, string(r.body), 7, permissionDenied)
+	}},
+	{"management is for root", func(t *testing.T, g *gateway) {
+		ann := g.as(t, "ann", "1")
+		for path, body := range map[string]o{
+			"/v3/auth/user/add": {"name": "x", "password": "x"}, "/v3/auth/role/add": {"name": "x"}, "/v3/auth/disable": {},
+			"/v3/auth/user/list": {}, "/v3/auth/role/list": {}, "/v3/cluster/member/remove": {"ID": "1"},
+			"/v3/maintenance/alarm": {"action": "ACTIVATE", "alarm": "NOSPACE"},
+		} {
+			ann.refused(t, path, body, 403, 7, permissionDenied)
+		}
+		for _, path := range []string{"/v3/maintenance/defragment", "/v3/maintenance/hash"} {
+			if g.minor == 5 {
+				ann.refused(t, path, o{}, 500, 2, "auth: permission denied")
+			} else {
+				ann.refused(t, path, o{}, 403, 7, permissionDenied)
+			}
+		}
+		ann.post(t, "/v3/auth/user/get", o{"name": "ann"})
+		ann.post(t, "/v3/auth/role/get", o{"role": "ann's"})
+	}},
+	{"a permission taken back counts at once", func(t *testing.T, g *gateway) {
+		ann, root := g.as(t, "ann", "1"), g.as(t, "root", rootPassword)
+		ann.post(t, "/v3/kv/put", only("w/k"))
+		root.post(t, "/v3/auth/role/revoke", o{"role": "ann's", "key": b64("w/"), "range_end": b64("w0")})
+		ann.refused(t, "/v3/kv/put", only("w/k"), 403, 7, permissionDenied)
+	}},
+}}

@@ -1,0 +1,349 @@
+package conformance
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// patience bounds the wait for what must come; quiet is how long nothing may
+// come where nothing must.
+const (
+	patience = 15 * time.Second
+	quiet    = 300 * time.Millisecond
+)
+
+// o and a write JSON bodies.
+type (
+	o = map[string]any
+	a = []any
+)
+
+// b64 writes bytes as the gateway wants them.
+func b64(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) }
+
+// gateway speaks to one server within one test.
+type gateway struct {
+	Server
+	minor  int // of the version: 5, 6 or 7
+	target Target
+	http   *http.Client
+	header http.Header // sent with every request
+	prefix string      // of the keys of this test
+}
+
+var prefixes atomic.Int64
+
+func newGateway(t *testing.T, target Target, options Options) *gateway {
+	g := &gateway{Server: target.New(t, options), target: target, header: http.Header{}}
+	parts := strings.Split(target.Version, ".")
+	if len(parts) < 2 {
+		t.Fatalf("version %q", target.Version)
+	}
+	var err error
+	if g.minor, err = strconv.Atoi(parts[1]); err != nil {
+		t.Fatalf("version %q: %v", target.Version, err)
+	}
+	transport := &http.Transport{DialContext: g.Dial, ForceAttemptHTTP2: options.TLS, MaxIdleConnsPerHost: 16}
+	if options.TLS {
+		transport.TLSClientConfig = &tls.Config{RootCAs: g.Roots}
+	}
+	t.Cleanup(transport.CloseIdleConnections)
+	g.http = &http.Client{
+		Transport:     transport,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	return g
+}
+
+// forTest gives a test a prefix of its own.
+func (g *gateway) forTest(*testing.T) *gateway {
+	c := *g
+	c.header = g.header.Clone()
+	c.prefix = fmt.Sprintf("fact-%03d/", prefixes.Add(1))
+	return &c
+}
+
+// with returns a gateway that sends one more header.
+func (g *gateway) with(name, value string) *gateway {
+	c := *g
+	c.header = g.header.Clone()
+	c.header.Set(name, value)
+	return &c
+}
+
+// fresh returns a gateway to a new server that lives as long as the test.
+func (g *gateway) fresh(t *testing.T, options Options) *gateway {
+	return newGateway(t, g.target, options).forTest(t)
+}
+
+// key returns a key of this test, as it stands in JSON.
+func (g *gateway) key(name string) string { return b64(g.prefix + name) }
+
+// end returns the end of the range of all keys of this test.
+func (g *gateway) end() string { return b64(g.prefix[:len(g.prefix)-1] + "0") }
+
+// own is the range of all keys of this test, and what else is given.
+func (g *gateway) own(more o) o {
+	out := o{"key": g.key(""), "range_end": g.end()}
+	for k, v := range more {
+		out[k] = v
+	}
+	return out
+}
+
+// reply is an answer to a request.
+type reply struct {
+	status int
+	header http.Header
+	body   []byte
+}
+
+func (r reply) json(t testing.TB) node {
+	t.Helper()
+	n, err := parse(r.body)
+	if err != nil {
+		t.Fatalf("%d: %v in %q", r.status, err, r.body)
+	}
+	return n
+}
+
+// request sends a body: a string as it is, all else as JSON.
+func (g *gateway) request(ctx context.Context, method, path string, body any) (*http.Request, error) {
+	text, ok := body.(string)
+	if !ok {
+		b, err := json.Marshal(body)
+		if err != nil {
+			return nil, err
+		}
+		text = string(b)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, g.URL+path, strings.NewReader(text))
+	if err != nil {
+		return nil, err
+	}
+	req.Header = g.header.Clone()
+	return req, nil
+}
+
+func (g *gateway) try(ctx context.Context, method, path string, body any) (reply, error) {
+	req, err := g.request(ctx, method, path, body)
+	if err != nil {
+		return reply{}, err
+	}
+	res, err := g.http.Do(req)
+	if err != nil {
+		return reply{}, err
+	}
+	defer res.Body.Close()
+	b, err := io.ReadAll(res.Body)
+	return reply{res.StatusCode, res.Header, b}, err
+}
+
+func (g *gateway) send(t testing.TB, method, path string, body any) reply {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	r, err := g.try(ctx, method, path, body)
+	if err != nil {
+		t.Fatalf("%s: %v", path, err)
+	}
+	return r
+}
+
+// post sends a request that must be answered with 200.
+func (g *gateway) post(t testing.TB, path string, body any) node {
+	t.Helper()
+	r := g.send(t, http.MethodPost, path, body)
+	if r.status != http.StatusOK {
+		t.Fatalf("%s: %d: %s", path, r.status, r.body)
+	}
+	return r.json(t)
+}
+
+// refused sends a request that must be answered with an error. An empty message
+// stands for any.
+func (g *gateway) refused(t testing.TB, path string, body any, status, code int, message string) {
+	t.Helper()
+	g.isError(t, path, g.send(t, http.MethodPost, path, body), status, code, message)
+}
+
+func (g *gateway) isError(t testing.TB, path string, r reply, status, code int, message string) {
+	t.Helper()
+	if r.status != status {
+		t.Errorf("%s: status %d, want %d: %s", path, r.status, status, r.body)
+		return
+	}
+	n := r.json(t)
+	if got := n.at("code").int(t); got != int64(code) {
+		t.Errorf("%s: code %d, want %d: %s", path, got, code, r.body)
+	}
+	if got := n.at("message").str(t); got != message && message != "" {
+		t.Errorf("%s: message %q, want %q", path, got, message)
+	}
+	switch {
+	case g.minor == 5 && !n.at("error").is(n.at("message").value):
+		t.Errorf("%s: error and message are not the same: %s", path, r.body)
+	case g.minor > 5 && n.at("error").exists():
+		t.Errorf("%s: there is a member \"error\": %s", path, r.body)
+	}
+	if got := r.header.Get("Content-Type"); got != "application/json" {
+		t.Errorf("%s: content type %q", path, got)
+	}
+}
+
+func (g *gateway) put(t testing.TB, name, value string) int64 {
+	t.Helper()
+	return revision(t, g.post(t, "/v3/kv/put", o{"key": g.key(name), "value": b64(value)}))
+}
+
+// get returns the one key, or a node that does not exist.
+func (g *gateway) get(t testing.TB, name string) node {
+	t.Helper()
+	return g.post(t, "/v3/kv/range", o{"key": g.key(name)}).at("kvs", 0)
+}
+
+func (g *gateway) delete(t testing.TB, name string) int64 {
+	t.Helper()
+	return revision(t, g.post(t, "/v3/kv/deleterange", o{"key": g.key(name)}))
+}
+
+// value checks the value of one key; "-" means that there is no such key.
+func (g *gateway) value(t testing.TB, name, want string) {
+	t.Helper()
+	kv := g.get(t, name)
+	got := "-"
+	if kv.exists() {
+		got = kv.at("value").bytes(t)
+	}
+	if got != want {
+		t.Errorf("%s is %q, want %q", name, got, want)
+	}
+}
+
+// revision returns the revision of a reply's header.
+func revision(t testing.TB, n node) int64 {
+	t.Helper()
+	return n.at("header", "revision").int64(t)
+}
+
+// node is a value in a JSON document, or the absence of one.
+type node struct {
+	value any
+	found bool
+}
+
+func parse(b []byte) (node, error) {
+	d := json.NewDecoder(bytes.NewReader(b))
+	d.UseNumber()
+	var v any
+	if err := d.Decode(&v); err != nil {
+		return node{}, err
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return node{}, errors.New("more than one JSON value")
+	}
+	return node{v, true}, nil
+}
+
+// at follows names and indexes.
+func (n node) at(path ...any) node {
+	for _, step := range path {
+		switch step := step.(type) {
+		case string:
+			m, _ := n.value.(map[string]any)
+			n.value, n.found = m[step]
+		case int:
+			l, _ := n.value.([]any)
+			n = node{}
+			if step < len(l) {
+				n = node{l[step], true}
+			}
+		}
+	}
+	return n
+}
+
+func (n node) exists() bool   { return n.found }
+func (n node) is(v any) bool  { return n.found && n.value == v }
+func (n node) String() string { b, _ := json.Marshal(n.value); return string(b) } //nolint:errcheck // it was JSON
+func (n node) length() int    { l, _ := n.value.([]any); return len(l) }
+func (n node) isTrue() bool   { return n.is(true) }
+func (n node) text() string   { s, _ := n.value.(string); return s }
+func (n node) members() []string {
+	var out []string
+	m, _ := n.value.(map[string]any)
+	for k := range m {
+		out = append(out, k)
+	}
+	return out
+}
+
+func (n node) str(t testing.TB) string {
+	t.Helper()
+	s, ok := n.value.(string)
+	if !ok {
+		t.Fatalf("%s is not a string", n)
+	}
+	return s
+}
+
+func (n node) bytes(t testing.TB) string {
+	t.Helper()
+	if !n.found {
+		return "" // empty bytes are absent
+	}
+	b, err := base64.StdEncoding.DecodeString(n.str(t))
+	if err != nil {
+		t.Fatalf("%s is not base64: %v", n, err)
+	}
+	return string(b)
+}
+
+// int reads a JSON number.
+func (n node) int(t testing.TB) int64 {
+	t.Helper()
+	num, ok := n.value.(json.Number)
+	if !ok {
+		t.Fatalf("%s is not a number", n)
+	}
+	i, err := num.Int64()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return i
+}
+
+// int64 reads a 64-bit integer: a string, or absent where it is zero.
+func (n node) int64(t testing.TB) int64 {
+	t.Helper()
+	if !n.found {
+		return 0
+	}
+	i, err := strconv.ParseInt(n.str(t), 10, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return i
+}
+
+// keys returns the keys of a range's reply without the test's prefix.
+func (g *gateway) keys(t testing.TB, n node) string {
+	t.Helper()
+	var out []string
+	for i := range n.at("kvs").length() {
+		out = append(out, strings.TrimPrefix(n.at("kvs", i, "key").bytes(t), g.prefix))
+	}
+	return strings.Join(out, " ")
+}

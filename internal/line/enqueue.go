@@ -1,0 +1,163 @@
+package line
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/quorate/quorate/etcd"
+)
+
+// enqueue puts the entry into its lines, all in one commit, and reads who
+// stands in front in the same commit. On an error nothing of it is in a line,
+// or what may be is suspect.
+func (e *Entry) enqueue(ctx context.Context) error {
+	t := etcd.Txn{}
+	for i := range e.places {
+		p := &e.places[i]
+		t.If = append(t.If, etcd.Missing(etcd.Key(p.key)))
+		t.If = append(t.If, p.agreed()...)
+		t.Then = append(t.Then, etcd.Put(p.key, p.value, etcd.WithLease(e.s.Lease())), p.readFirst())
+		t.Else = append(t.Else, etcd.Get(etcd.Key(p.key)), etcd.Get(etcd.Key(p.Line.settingsKey())))
+	}
+	var pace pacer
+	for {
+		res, err := e.create(ctx, t, &pace)
+		if err != nil {
+			return err
+		}
+		if res.Succeeded {
+			e.rev = res.Header.Revision
+			for i := range e.places {
+				p := &e.places[i]
+				p.view = p.readView(res.Results[2*i+1].Get, e.rev)
+			}
+			return nil
+		}
+		if adopted, err := e.adopt(res, 2); adopted || err != nil {
+			return err // the views stay empty: the first thing is a look
+		}
+		again := false
+		for i := range e.places {
+			created, err := e.places[i].agree(ctx, e.life, res.Results[2*i+1].Get)
+			if err != nil {
+				return err
+			}
+			again = again || created
+		}
+		if !again {
+			return fmt.Errorf("%w: the server refused to create key %.200q and does not show why", etcd.ErrBadReply, e.places[0].key)
+		}
+	}
+}
+
+// create carries out t, which creates the entry's keys, until its outcome is
+// known. t compares that the keys are missing, so that it can be repeated.
+func (e *Entry) create(ctx context.Context, t etcd.Txn, pace *pacer) (*etcd.TxnResult, error) {
+	for {
+		res, err := e.s.Client().Txn(ctx, t)
+		if err == nil {
+			return res, nil
+		}
+		if !errors.Is(err, etcd.ErrUnknownOutcome) {
+			return nil, err
+		}
+		e.suspect = true
+		if !transient(err) || ctx.Err() != nil {
+			return nil, err
+		}
+		if werr := pace.wait(ctx, e.life); werr != nil {
+			return nil, errors.Join(werr, err)
+		}
+	}
+}
+
+// adopt looks whether an attempt without an answer has created the keys. In
+// res, which was not successful, the read of each place's key is the first of
+// step results.
+func (e *Entry) adopt(res *etcd.TxnResult, step int) (bool, error) {
+	var rev int64
+	there := 0
+	for i := range e.places {
+		p := &e.places[i]
+		kv, ok := res.Results[step*i].Get.First()
+		if !ok {
+			continue
+		}
+		if !e.suspect || kv.Lease != e.s.Lease() || !bytes.Equal(kv.Value, p.value) {
+			p.key = p.Line.takeKey() // somebody else's: never touch it again
+			return false, fmt.Errorf("key %.200q, made of a random number, is somebody else's", kv.Key)
+		}
+		there++
+		rev = kv.CreateRevision
+	}
+	switch there {
+	case 0:
+		return false, nil
+	case len(e.places):
+		e.rev = rev
+		return true, nil
+	}
+	return false, fmt.Errorf("some of the keys that were created together: %w", ErrDeleted)
+}
+
+// agreed is what must hold of the line's settings when the place is taken.
+func (p *place) agreed() []etcd.Cmp {
+	if s := p.Rule.settings(); s != nil {
+		return []etcd.Cmp{etcd.IfValue(etcd.Key(p.Line.settingsKey()), etcd.Equal, s.encode())}
+	}
+	return nil
+}
+
+// How many of those in front a contender reads at first. An exclusive one needs
+// the last, and one more to know whether that is the only one.
+const (
+	exclusiveWindow = 2
+	readerWindow    = 15
+)
+
+func (p *place) window() int64 {
+	switch p.Rule.Kind {
+	case Permits:
+		return 0
+	case Reader:
+		return readerWindow
+	}
+	return exclusiveWindow
+}
+
+// readFirst reads the newest of the line right after the place was taken: the
+// entry's own key is the newest of all.
+func (p *place) readFirst() etcd.Op {
+	n := p.window()
+	if n == 0 {
+		return etcd.Get(p.Line.set(), etcd.WithSort(etcd.ByCreateRevision, etcd.Ascending))
+	}
+	return etcd.Get(p.Line.set(), etcd.WithSort(etcd.ByCreateRevision, etcd.Descending), etcd.WithLimit(n))
+}
+
+// readView makes a view of a read that was sorted by create revision, either
+// way: of those older than the contender that was created at rev.
+func (p *place) readView(r *etcd.GetResult, rev int64) view {
+	v := view{whole: !r.More, rev: r.Header.Revision}
+	add := func(kv etcd.KV) {
+		switch {
+		case kv.Key == p.Line.settingsKey():
+			v.settings = &kv
+		case kv.CreateRevision < rev:
+			v.front = append(v.front, member(kv))
+		}
+	}
+	n := len(r.KVs)
+	if n > 1 && r.KVs[0].CreateRevision > r.KVs[n-1].CreateRevision {
+		for i := n - 1; i >= 0; i-- {
+			add(r.KVs[i])
+		}
+	} else {
+		for _, kv := range r.KVs {
+			add(kv)
+		}
+	}
+	return v
+}

@@ -1,0 +1,129 @@
+package line
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/quorate/quorate/etcd"
+)
+
+// A Want is a place in a line that somebody asks for.
+type Want struct {
+	Line *Line
+	Rule Rule
+	Note Note
+}
+
+// An Entry is a contender in one line, or in several at once: its keys were
+// created in one commit and have one create revision, its token. It is made by
+// Acquire or Try and is good until Release. It is safe for concurrent use.
+type Entry struct {
+	s      *etcd.Session
+	what   string
+	places []place
+	rev    int64
+
+	// life ends, with a cause, when the entry is known to hold no more, or
+	// when it leaves. It hangs on the session's context.
+	life context.Context
+	end  context.CancelCauseFunc
+
+	// gone is set as soon as a key is known not to be there any more, which is
+	// before life can be ended with the right cause.
+	gone atomic.Bool
+
+	// waited: somebody was in front, so it watches its keys.
+	waited bool
+
+	// suspect: some attempt to create the keys had no answer, so a late one
+	// may still create them.
+	suspect bool
+
+	mu     sync.Mutex
+	closed bool        // no goroutine may be started any more
+	loss   error       // why it was no longer good when it was released
+	timer  *time.Timer // starts watching the keys of an entry that did not wait
+	wg     sync.WaitGroup
+
+	leaving chan struct{} // holds a token while somebody removes the keys
+	left    bool          // the keys are gone, or go with the lease; guarded by leaving
+	unsure  bool          // a removal was left to the janitor; guarded by leaving
+}
+
+// place is the entry's place in one line.
+type place struct {
+	Want
+	key   string
+	value []byte
+	view  view // what the enqueue read
+}
+
+func newEntry(wants []Want) *Entry {
+	e := &Entry{s: wants[0].Line.s, what: wants[0].Line.what, leaving: make(chan struct{}, 1)}
+	for i, w := range wants {
+		if i > 0 {
+			e.what += ", " + w.Line.what
+		}
+		e.places = append(e.places, place{Want: w, key: w.Line.takeKey(), value: w.Note.encode()})
+	}
+	e.life, e.end = context.WithCancelCause(e.s.Context())
+	return e
+}
+
+// Token is the create revision of the entry's keys. In each of its lines later
+// holders have greater ones.
+func (e *Entry) Token() int64 { return e.rev }
+
+// Context ends, with a cause, when the entry has lost its place or has left.
+func (e *Entry) Context() context.Context { return e.life }
+
+// Err tells why the entry is no longer good, or nil. It looks at the clock, so
+// it is right also before any timer has fired.
+func (e *Entry) Err() error {
+	if err := context.Cause(e.life); err != nil {
+		return err
+	}
+	if err := e.s.Err(); err != nil {
+		return err
+	}
+	if e.gone.Load() {
+		return ErrDeleted // the exact cause is being asked for
+	}
+	return nil
+}
+
+// Guard holds as long as the entry's keys are as it created them.
+func (e *Entry) Guard() etcd.Cmp {
+	if len(e.places) == 1 {
+		return e.places[0].guard(e.rev)
+	}
+	cs := make([]etcd.Cmp, len(e.places))
+	for i := range e.places {
+		cs[i] = e.places[i].guard(e.rev)
+	}
+	return etcd.AllOf(cs...)
+}
+
+func (p *place) guard(rev int64) etcd.Cmp {
+	return etcd.IfCreateRevision(etcd.Key(p.key), etcd.Equal, rev)
+}
+
+// transient reports whether an error of a call may pass by itself while the
+// session lives.
+func transient(err error) bool {
+	if errors.Is(err, etcd.ErrClosed) || errors.Is(err, etcd.ErrNoSpace) || errors.Is(err, etcd.ErrClusterChanged) {
+		return false
+	}
+	for _, passes := range []error{
+		etcd.ErrUnknownOutcome, etcd.ErrUnavailable, etcd.ErrNoLeader, etcd.ErrRateLimited,
+		etcd.ErrBadReply, etcd.ErrNotEtcd, // some proxy's: it was etcd that granted the lease
+	} {
+		if errors.Is(err, passes) {
+			return true
+		}
+	}
+	return false
+}

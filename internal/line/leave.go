@@ -1,0 +1,292 @@
+package line
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/quorate/quorate/etcd"
+)
+
+// cleanUp bounds how long a failed or cancelled wait goes on to take its keys
+// out of the line before it leaves that to the session's janitor.
+const cleanUp = 2 * time.Second
+
+// Release takes the entry out of its lines. It is idempotent, and of several
+// callers one does it and the others wait.
+//
+// The entry's context ends first. Then nil means that it is gone from the line.
+// If the entry had lost its place before, the error is the cause of that, and
+// Lost says so. Where ctx ended or etcd refused before the keys were gone for
+// certain, the session's janitor goes on trying, and Release can be called
+// again.
+func (e *Entry) Release(ctx context.Context) error {
+	if e.gone.Load() { // its watch saw it, and is asking why
+		select {
+		case <-e.life.Done():
+		case <-ctx.Done():
+		}
+	}
+	e.note(e.Err())
+	e.end(ErrReleased)
+	defer e.quiet()
+	select {
+	case e.leaving <- struct{}{}:
+	default: // another caller is at it
+		select {
+		case e.leaving <- struct{}{}:
+		case <-ctx.Done():
+			return ctxErr(ctx)
+		}
+	}
+	defer func() { <-e.leaving }()
+	if e.left {
+		return e.lossCause()
+	}
+	if e.s.Err() != nil { // the keys go with the lease
+		e.left = true
+		return e.lossCause()
+	}
+	there, err := e.remove(ctx)
+	if err != nil {
+		e.unsure = true
+		e.abandon()
+		return err
+	}
+	e.left = true
+	if !there && !e.unsure {
+		e.note(ErrDeleted)
+	}
+	return e.lossCause()
+}
+
+// Lost reports whether the entry had lost its place before it was released.
+func (e *Entry) Lost() bool { return e.lossCause() != nil }
+
+// note keeps the cause of a loss that Release found, the first of them.
+func (e *Entry) note(err error) {
+	if err == nil || errors.Is(err, ErrReleased) {
+		return
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.loss == nil {
+		e.loss = err
+	}
+}
+
+func (e *Entry) lossCause() error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.loss
+}
+
+// fail takes an entry out of its lines that is not to be, and completes err,
+// the reason. The caller must not wait long for that: what can't be done in
+// time is left to the session's janitor.
+func (e *Entry) fail(ctx context.Context, err error) error {
+	err = e.reason(ctx, err)
+	e.end(ErrReleased)
+	e.quiet()
+	if e.rev == 0 && !e.suspect {
+		e.freeKeys() // nothing was created
+		return err
+	}
+	var by []Member
+	if e.s.Err() == nil { // otherwise the keys go with the lease
+		cctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUp)
+		defer cancel()
+		var rerr error
+		if by, rerr = e.withdraw(cctx); rerr != nil {
+			e.abandon()
+		}
+	}
+	if len(by) == 0 {
+		for i := range e.places {
+			by = append(by, e.places[i].view.front...)
+		}
+	}
+	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
+		return &BlockedError{By: by, Err: err}
+	}
+	return err
+}
+
+// reason chooses what to tell of err: the end of the caller's context as
+// itself, the end of the entry's life as its cause.
+func (e *Entry) reason(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		if errors.Is(err, ctx.Err()) {
+			return ctxErr(ctx)
+		}
+		return errors.Join(ctxErr(ctx), err)
+	}
+	if cause := context.Cause(e.life); cause != nil {
+		return cause
+	}
+	if errors.Is(err, etcd.ErrLeaseNotFound) { // the session has not heard of it yet
+		return fmt.Errorf("%w: %w", etcd.ErrSessionRevoked, err)
+	}
+	return err
+}
+
+// remove deletes the entry's keys if they are as it created them, and repeats
+// that until the outcome is known. It reports whether all of them were still
+// there, or may have been.
+//
+// Where the server has no space left it consists of deletions alone, which
+// pass.
+func (e *Entry) remove(ctx context.Context) (there bool, err error) {
+	t := e.removal(e.farewell())
+	unknown := false
+	var pace pacer
+	for {
+		res, err := e.s.Client().Txn(ctx, t)
+		if err == nil {
+			e.afterRemoval()
+			return unknown || e.allSucceeded(res), nil
+		}
+		unknown = unknown || errors.Is(err, etcd.ErrUnknownOutcome)
+		if errors.Is(err, etcd.ErrNoSpace) && e.waited {
+			e.waited = false // without a farewell it passes
+			t = e.removal(nil)
+			continue
+		}
+		if !transient(err) || ctx.Err() != nil || e.s.Err() != nil {
+			return unknown, err
+		}
+		if werr := pace.wait(ctx, e.s.Context()); werr != nil {
+			return unknown, errors.Join(werr, err)
+		}
+	}
+}
+
+// farewell makes what a holder that had to wait puts into its keys in the commit
+// that deletes them. Whoever watches sees the put and the deletion, and knows
+// that this was the holder and not somebody who gave up waiting: so nobody is
+// left in front, and no read is needed to make sure. Behind a holder that did
+// not wait everybody knows that already.
+func (e *Entry) farewell() func(*place) etcd.Op {
+	if !e.waited {
+		return nil
+	}
+	return func(p *place) etcd.Op {
+		return etcd.Put(p.key, Note{Kind: p.Rule.Kind, Released: true}.encode())
+	}
+}
+
+// withdraw is remove for an entry that never held. It also reads who stands
+// first in each line.
+func (e *Entry) withdraw(ctx context.Context) (by []Member, err error) {
+	t := e.removal(func(p *place) etcd.Op {
+		return etcd.Get(p.Line.set(), etcd.WithSort(etcd.ByCreateRevision, etcd.Ascending), etcd.WithLimit(2))
+	})
+	var pace pacer
+	for {
+		res, err := e.s.Client().Txn(ctx, t)
+		if err == nil {
+			e.afterRemoval()
+			return e.firsts(res), nil
+		}
+		if !transient(err) || ctx.Err() != nil || e.s.Err() != nil {
+			return nil, err
+		}
+		if werr := pace.wait(ctx, e.s.Context()); werr != nil {
+			return nil, errors.Join(werr, err)
+		}
+	}
+}
+
+// removal makes the transaction that deletes the entry's keys, each by itself:
+// that one is gone does not keep the others. What before gives stands
+// before the deletion.
+func (e *Entry) removal(before func(*place) etcd.Op) etcd.Txn {
+	one := func(p *place) etcd.Txn {
+		t := etcd.Txn{If: []etcd.Cmp{p.guard(e.rev)}}
+		if e.rev == 0 {
+			// Its creation had no answer. The nonce makes the key its own.
+			t.If[0] = etcd.IfLease(etcd.Key(p.key), etcd.Equal, e.s.Lease())
+		}
+		gone := etcd.Delete(etcd.Key(p.key))
+		if before != nil {
+			// In the list of the deletion itself a put of the key would be
+			// refused; beside it, it is not.
+			t.Then = append(t.Then, etcd.Nest(etcd.Txn{Then: []etcd.Op{before(p)}}), etcd.Nest(etcd.Txn{Then: []etcd.Op{gone}}))
+		} else {
+			t.Then = append(t.Then, gone)
+		}
+		return t
+	}
+	if len(e.places) == 1 {
+		return one(&e.places[0])
+	}
+	var all etcd.Txn
+	for i := range e.places {
+		all.Then = append(all.Then, etcd.Nest(one(&e.places[i])))
+	}
+	return all
+}
+
+func (e *Entry) each(res *etcd.TxnResult) []*etcd.TxnResult {
+	if len(e.places) == 1 {
+		return []*etcd.TxnResult{res}
+	}
+	rs := make([]*etcd.TxnResult, len(res.Results))
+	for i := range res.Results {
+		rs[i] = res.Results[i].Txn
+	}
+	return rs
+}
+
+func (e *Entry) allSucceeded(res *etcd.TxnResult) bool {
+	for _, r := range e.each(res) {
+		if !r.Succeeded {
+			return false
+		}
+	}
+	return true
+}
+
+// firsts gives the first of each line, but for the entry itself.
+func (e *Entry) firsts(res *etcd.TxnResult) []Member {
+	var by []Member
+	for i, r := range e.each(res) {
+		if !r.Succeeded {
+			continue
+		}
+		for _, kv := range r.Results[0].Txn.Results[0].Get.KVs {
+			if p := &e.places[i]; p.Line.isContender(kv.Key) && (e.rev == 0 || kv.CreateRevision < e.rev) {
+				by = append(by, member(kv))
+				break
+			}
+		}
+	}
+	return by
+}
+
+// afterRemoval is called when the keys are gone for certain. Those that no late
+// attempt can bring back are free to be used again.
+func (e *Entry) afterRemoval() {
+	if e.suspect {
+		e.abandon()
+		return
+	}
+	e.freeKeys()
+}
+
+func (e *Entry) freeKeys() {
+	for i := range e.places {
+		e.places[i].Line.giveKey(e.places[i].key)
+	}
+}
+
+// abandon leaves the keys to the session's janitor.
+func (e *Entry) abandon() {
+	for i := range e.places {
+		e.s.Abandon(e.places[i].key, nil)
+	}
+}
+
+// blocked says who excludes the entry of a try.
+func blocked(by []Member) error { return &BlockedError{By: by, Err: ErrHeld} }

@@ -1,0 +1,170 @@
+package line
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"github.com/quorate/quorate/etcd"
+)
+
+// watchAfter is how long an entry is held before its keys are watched. Who
+// holds for a shorter time pays for no watch; a deletion within that time is
+// noticed when it is over. An expiry of the session never waits for it.
+const watchAfter = 75 * time.Millisecond
+
+// inquest bounds how long the cause of a loss is asked for. Err and Guard know
+// of the loss meanwhile.
+const inquest = 500 * time.Millisecond
+
+// watchSoon starts watching the keys of an entry that did not wait, after a
+// while.
+func (e *Entry) watchSoon() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if !e.closed {
+		e.timer = time.AfterFunc(watchAfter, e.watchNow)
+	}
+}
+
+// watchNow starts watching the entry's keys.
+func (e *Entry) watchNow() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closed {
+		return
+	}
+	for i := range e.places {
+		p := &e.places[i]
+		e.wg.Add(1)
+		go func() {
+			defer e.wg.Done()
+			e.watchKey(p)
+		}()
+	}
+}
+
+// quiet ends all that runs for the entry and waits for it. The entry's life
+// must have ended.
+func (e *Entry) quiet() {
+	e.mu.Lock()
+	e.closed = true
+	if e.timer != nil {
+		e.timer.Stop()
+	}
+	e.mu.Unlock()
+	e.wg.Wait()
+}
+
+// watchKey watches one key of the entry until it is gone or the entry's life
+// ends. Where it can't watch it goes on trying: the session's deadline does not
+// depend on it.
+func (e *Entry) watchKey(p *place) {
+	var pace pacer
+	for e.life.Err() == nil {
+		err := e.watchKeyOnce(p)
+		if err == nil || e.life.Err() != nil {
+			return
+		}
+		if errors.Is(err, etcd.ErrClusterChanged) {
+			e.end(err)
+			return
+		}
+		if pace.wait(e.life, e.life) != nil {
+			return
+		}
+	}
+}
+
+// watchKeyOnce returns nil when the key is gone.
+func (e *Entry) watchKeyOnce(p *place) error {
+	c := e.s.Client()
+	w, err := c.Watch(e.life, etcd.Key(p.key))
+	if err != nil {
+		return err
+	}
+	defer w.Close()
+	// Now that the watch is live: has it happened before?
+	r, err := c.Get(e.life, etcd.Key(p.key))
+	if err != nil {
+		return err
+	}
+	kv, ok := r.First()
+	if !ok || kv.CreateRevision != e.rev {
+		e.lost(e.history(p))
+		return nil
+	}
+	reason := breaking(kv)
+	for {
+		evs, err := w.Next(e.life)
+		if err != nil {
+			return err
+		}
+		for _, ev := range evs.Events {
+			switch {
+			case ev.KV.ModRevision <= r.Header.Revision:
+			case ev.Type == etcd.EventDelete || ev.KV.CreateRevision != e.rev:
+				e.lost(reason)
+				return nil
+			default:
+				reason = breaking(ev.KV)
+			}
+		}
+	}
+}
+
+// breaking gives the reason that stands in a contender's value when it is
+// broken.
+func breaking(kv etcd.KV) *Breaking {
+	var n Note
+	if json.Unmarshal(kv.Value, &n) != nil {
+		return nil
+	}
+	return n.Broken
+}
+
+// history looks for the reason in what happened to the key before it was
+// watched.
+func (e *Entry) history(p *place) *Breaking {
+	e.gone.Store(true)
+	ctx, cancel := context.WithTimeout(e.life, inquest)
+	defer cancel()
+	w, err := e.s.Client().Watch(ctx, etcd.Key(p.key), etcd.FromRevision(e.rev+1))
+	if err != nil {
+		return nil
+	}
+	defer w.Close()
+	var reason *Breaking
+	for {
+		evs, err := w.Next(ctx)
+		if err != nil {
+			return nil
+		}
+		for _, ev := range evs.Events {
+			if ev.Type == etcd.EventDelete || ev.KV.CreateRevision != e.rev {
+				return reason
+			}
+			reason = breaking(ev.KV)
+		}
+	}
+}
+
+// lost ends the entry's life because a key of it is gone, and gives the cause.
+// A revoked lease takes its keys along before the session hears of it, so that
+// is asked; what can't be found out counts as a deletion.
+func (e *Entry) lost(reason *Breaking) error {
+	e.gone.Store(true)
+	if reason != nil {
+		e.end(&BrokenError{*reason})
+		return context.Cause(e.life)
+	}
+	ctx, cancel := context.WithTimeout(e.life, inquest)
+	defer cancel()
+	cause := error(ErrDeleted)
+	if _, err := e.s.Client().TimeToLive(ctx, e.s.Lease()); errors.Is(err, etcd.ErrLeaseNotFound) {
+		cause = etcd.ErrSessionRevoked
+	}
+	e.end(cause)
+	return context.Cause(e.life)
+}

@@ -1,0 +1,46 @@
+package line
+
+import (
+	"context"
+	"time"
+
+	"github.com/cenkalti/backoff/v4"
+)
+
+// A pacer spaces repeated attempts.
+type pacer struct{ b *backoff.ExponentialBackOff }
+
+// wait waits before the next attempt. It gives the error of the first of ctx
+// and life to end, if one does.
+func (p *pacer) wait(ctx, life context.Context) error {
+	if p.b == nil {
+		p.b = backoff.NewExponentialBackOff(
+			backoff.WithInitialInterval(10*time.Millisecond),
+			backoff.WithMaxInterval(time.Second),
+			backoff.WithMultiplier(2),
+			backoff.WithRandomizationFactor(0.5),
+			backoff.WithMaxElapsedTime(0),
+		)
+	}
+	t := time.NewTimer(p.b.NextBackOff())
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctxErr(ctx)
+	case <-life.Done():
+		return context.Cause(life)
+	}
+}
+
+// both gives a context that ends with ctx or with life, whichever is first, and
+// has the cause of that.
+func both(ctx, life context.Context) (context.Context, context.CancelCauseFunc) {
+	c, cancel := context.WithCancelCause(ctx)
+	stop := context.AfterFunc(life, func() { cancel(context.Cause(life)) })
+	return c, func(cause error) {
+		stop()
+		cancel(cause)
+	}
+}

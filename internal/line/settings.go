@@ -1,0 +1,115 @@
+package line
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/quorate/quorate/etcd"
+)
+
+// Settings are what all parties of a line have agreed on. They stand below the
+// line's prefix, not bound to any lease, as JSON.
+type Settings struct {
+	Kind  string `json:"kind"`
+	Limit int64  `json:"limit,omitempty"` // semaphore: number of permits
+}
+
+// The kinds of lines that have settings.
+const SemaphoreLine = "semaphore"
+
+// settings reads the settings of the line; nil where there are none.
+func (l *Line) readSettings(kv *etcd.KV) (*Settings, error) {
+	if kv == nil {
+		return nil, nil
+	}
+	var s Settings
+	if err := json.Unmarshal(kv.Value, &s); err != nil || s.Kind == "" {
+		return nil, fmt.Errorf("%w: key %.200q does not hold settings", ErrMismatch, kv.Key)
+	}
+	return &s, nil
+}
+
+// limitOf gives the number of permits of a semaphore's line.
+func (l *Line) limitOf(kv *etcd.KV) (int64, error) {
+	s, err := l.readSettings(kv)
+	switch {
+	case err != nil:
+		return 0, err
+	case s == nil:
+		return 0, l.mismatch(l.settingsKey(), "it is missing: the semaphore's limit was deleted")
+	case s.Kind != SemaphoreLine || s.Limit <= 0:
+		return 0, l.mismatch(l.settingsKey(), fmt.Sprintf("it belongs to a %.64q, not to a semaphore", s.Kind))
+	}
+	return s.Limit, nil
+}
+
+func (s Settings) encode() []byte {
+	b, _ := json.Marshal(s) // a plain struct: never fails
+	return b
+}
+
+// settings gives what the rule's line must have as settings; nil if it needs
+// none.
+func (r Rule) settings() *Settings {
+	if r.Kind == Permits {
+		return &Settings{Kind: SemaphoreLine, Limit: r.Limit}
+	}
+	return nil
+}
+
+// settingsOf gives the settings of a view as if they had been read alone.
+func settingsOf(v view) *etcd.GetResult {
+	r := new(etcd.GetResult)
+	if v.settings != nil {
+		r.KVs = []etcd.KV{*v.settings}
+	}
+	return r
+}
+
+// agree compares the line's settings, as read, with what the place needs. Where
+// there are none yet it creates them, and says so.
+func (p *place) agree(ctx, life context.Context, read *etcd.GetResult) (created bool, err error) {
+	want := p.Rule.settings()
+	if want == nil {
+		return false, nil
+	}
+	if kv, ok := read.First(); ok {
+		return false, p.Line.compare(want, kv)
+	}
+	key := etcd.Key(p.Line.settingsKey())
+	t := etcd.Txn{
+		If:   []etcd.Cmp{etcd.Missing(key)},
+		Then: []etcd.Op{etcd.Put(p.Line.settingsKey(), want.encode())},
+	}
+	// Repeating it does no harm: it writes only where there is nothing.
+	var pace pacer
+	for {
+		if _, err = p.Line.s.Client().Txn(ctx, t); err == nil {
+			return true, nil
+		}
+		if !errors.Is(err, etcd.ErrUnknownOutcome) || !transient(err) || ctx.Err() != nil {
+			return false, err
+		}
+		if werr := pace.wait(ctx, life); werr != nil {
+			return false, errors.Join(werr, err)
+		}
+	}
+}
+
+// compare says where the line's settings differ from what is wanted.
+func (l *Line) compare(want *Settings, kv etcd.KV) error {
+	got, err := l.readSettings(&kv)
+	switch {
+	case err != nil:
+		return err
+	case got.Kind != want.Kind:
+		return l.mismatch(kv.Key, fmt.Sprintf("the line is a %.64q, not a %q", got.Kind, want.Kind))
+	case got.Limit != want.Limit:
+		return l.mismatch(kv.Key, fmt.Sprintf("the limit is %d, not %d", got.Limit, want.Limit))
+	case string(kv.Value) != string(want.encode()):
+		return l.mismatch(kv.Key, "the settings hold what this version does not know")
+	}
+	return nil
+}

@@ -1,0 +1,224 @@
+package line
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/quorate/quorate/etcd"
+)
+
+// Acquire takes a place in each of the lines of wants, all in one commit, and
+// waits until nobody in front excludes the entry. All lines must be of one
+// session and different. When ctx ends before, the entry leaves the lines
+// again, which may take a moment longer, and the error is a *BlockedError that
+// says who stood in front.
+func Acquire(ctx context.Context, wants ...Want) (*Entry, error) {
+	e, err := prepare(ctx, wants)
+	if err != nil {
+		return nil, err
+	}
+	bound, unbind := both(ctx, e.life)
+	defer unbind(nil)
+	if err := e.enqueue(bound); err != nil {
+		return nil, e.fail(ctx, err)
+	}
+	err = e.wait(bound)
+	if err == nil {
+		err = e.confirm(ctx)
+	}
+	if err != nil {
+		return nil, e.fail(ctx, err)
+	}
+	if !e.waited {
+		e.watchSoon()
+	}
+	return e, nil
+}
+
+// prepare makes an entry that is in no line yet.
+func prepare(ctx context.Context, wants []Want) (*Entry, error) {
+	if len(wants) == 0 {
+		return nil, errors.New("nothing to acquire")
+	}
+	if len(wants) > maxPlaces {
+		return nil, fmt.Errorf("%d at once are more than the %d that fit in one transaction", len(wants), maxPlaces)
+	}
+	seen := make(map[string]bool, len(wants))
+	for _, w := range wants {
+		if w.Line.s != wants[0].Line.s {
+			return nil, fmt.Errorf("%s and %s are of different sessions", wants[0].Line.what, w.Line.what)
+		}
+		if seen[w.Line.prefix] {
+			return nil, fmt.Errorf("%s is asked for twice", w.Line.what)
+		}
+		seen[w.Line.prefix] = true
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, ctxErr(ctx)
+	}
+	if err := wants[0].Line.s.Err(); err != nil {
+		return nil, err
+	}
+	return newEntry(wants), nil
+}
+
+// maxPlaces is how many lines can be entered in one transaction: two operations
+// a line, within the server's 128.
+const maxPlaces = 60
+
+// confirm is the last look before success. An expiry is found by the clock even
+// if no timer has told of it yet, as after a pause of the process. And where
+// the end of ctx races with success, success is given back: a caller who gave
+// up is not left with a lock it does not know of.
+func (e *Entry) confirm(ctx context.Context) error {
+	if err := e.s.Err(); err != nil {
+		return err
+	}
+	if e.gone.Load() { // its watch saw it, and is asking why
+		<-e.life.Done()
+	}
+	if err := context.Cause(e.life); err != nil {
+		return err
+	}
+	return ctxErr(ctx)
+}
+
+// wait returns when nothing in front excludes the entry in any of its lines. If
+// it has to watch, the entry's own keys are watched, too.
+//
+// That several lines are waited for one after the other makes no deadlock:
+// whoever stands in several of them entered them in one commit, so any two
+// stand in the same order everywhere they meet.
+func (e *Entry) wait(ctx context.Context) error {
+	for i := range e.places {
+		p := &e.places[i]
+		v := p.Line.judge(p.Rule, &p.view)
+		if v.err != nil {
+			return v.err
+		}
+		if v.in {
+			continue
+		}
+		if !e.waited {
+			e.waited = true
+			e.watchNow()
+		}
+		if err := e.waitIn(ctx, p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// waitIn waits in one line.
+//
+// A watch is made live before the line is read again, so that whoever leaves
+// after the read is seen leaving, and it never starts in the past, which the
+// server would serve late. From there on the view is kept by events alone. The
+// read also shows the entry's own key.
+func (e *Entry) waitIn(ctx context.Context, p *place) error {
+	var (
+		pace pacer
+		w    *etcd.Watcher
+	)
+	closeWatch := func() {
+		if w != nil {
+			w.Close()
+			w = nil
+		}
+	}
+	defer closeWatch()
+	for {
+		v := p.Line.judge(p.Rule, &p.view)
+		switch {
+		case v.err != nil:
+			return v.err
+		case v.in:
+			return e.admitted(ctx, p)
+		case v.look:
+			if err := e.look(ctx, p, &pace); err != nil {
+				return err
+			}
+			continue
+		case w == nil || w.KeySet() != v.watch:
+			closeWatch()
+			var err error
+			if w, err = e.s.Client().Watch(ctx, v.watch); err != nil {
+				w = nil
+				if err = e.retry(ctx, err, &pace); err != nil {
+					return err
+				}
+				continue
+			}
+			if err := e.look(ctx, p, &pace); err != nil {
+				return err
+			}
+			continue
+		}
+		evs, err := w.Next(ctx)
+		if errors.Is(err, etcd.ErrCompacted) {
+			closeWatch() // what it missed, the next look shows
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		for _, ev := range evs.Events {
+			if !p.Line.apply(p.Rule, &p.view, v, ev) {
+				p.view = view{}
+				break
+			}
+		}
+	}
+}
+
+// look reads the line as far as the entry's rule needs it.
+func (e *Entry) look(ctx context.Context, p *place, pace *pacer) error {
+	limit := p.window()
+	if limit != 0 {
+		limit++ // for its own
+	}
+	if p.view.rev != 0 && !p.view.whole && p.Rule.Kind == Reader {
+		limit = 0 // the window showed nothing but readers
+	}
+	opts := []etcd.GetOption{
+		etcd.WithSort(etcd.ByCreateRevision, etcd.Descending), etcd.WithLimit(limit),
+	}
+	if p.Rule.Kind != Permits { // the settings may be newer than the entry
+		opts = append(opts, etcd.WithCreateRevisions(0, e.rev))
+	}
+	for {
+		r, err := e.s.Client().Get(ctx, p.Line.set(), opts...)
+		if err != nil {
+			if err = e.retry(ctx, err, pace); err != nil {
+				return err
+			}
+			continue
+		}
+		mine := false
+		for _, kv := range r.KVs {
+			mine = mine || kv.Key == p.key && kv.CreateRevision == e.rev
+		}
+		if !mine {
+			return e.lost(e.history(p))
+		}
+		p.view = p.readView(r, e.rev)
+		return nil
+	}
+}
+
+// retry waits before something is tried again that failed with err. It gives
+// an error if there is no use in trying.
+func (e *Entry) retry(ctx context.Context, err error, pace *pacer) error {
+	if !transient(err) || ctx.Err() != nil {
+		return err
+	}
+	return pace.wait(ctx, e.life)
+}
+
+// admitted is called when nothing excludes the entry any more. Somebody behind
+// it who asks for permits watches its key to learn of that.
+func (e *Entry) admitted(ctx context.Context, p *place) error {
+	return nil
+}

@@ -1,0 +1,83 @@
+package lock
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/quorate/quorate/etcd"
+	"github.com/quorate/quorate/internal/line"
+)
+
+// A Handle is one acquisition of a lock. It is single-use: once released or
+// lost it never comes back. It is safe for use by many goroutines at once.
+type Handle struct {
+	name  string
+	entry *line.Entry
+}
+
+// Context ends when the lock is lost, and when it is released. context.Cause
+// then gives the reason: ErrReleased, ErrDeleted, a *BrokenError, or the end of
+// the session. After an expiry it ends before anybody else can get the lock.
+//
+// A lock that was had without a wait is watched once it has been held for 75
+// ms; a deletion by hand before that is noticed then.
+func (h *Handle) Context() context.Context { return h.entry.Context() }
+
+// Err gives nil while the lock is held, ErrReleased once it was released, and
+// otherwise an error that answers errors.Is for ErrLost and the cause. It looks
+// at the clock itself: after a pause of the process it tells of an expiry
+// before any timer has fired. It does no I/O.
+func (h *Handle) Err() error {
+	err := h.entry.Err()
+	if err == nil || errors.Is(err, ErrReleased) {
+		return err
+	}
+	return lost("hold", h.name, err)
+}
+
+// Token is the lock's fencing token: greater than that of every holder before.
+// It is the revision that created the contender's key.
+func (h *Handle) Token() int64 { return h.entry.Token() }
+
+// Guard holds as long as the lock is held by this handle. In the If of a
+// transaction it makes sure that the transaction is not carried out after a
+// loss, whether the loss is noticed or not.
+func (h *Handle) Guard() etcd.Cmp { return h.entry.Guard() }
+
+// Release lets the lock go. Its context ends first. It is idempotent; of
+// several callers one does the work and the others wait for it.
+//
+// It never removes anybody else's lock, however late. If the lock had been lost
+// before, the error answers errors.Is for ErrLost and the cause. If ctx or the
+// client ended before etcd confirmed, the session goes on removing the key in
+// the background, as long as it lives, and Release may be called again.
+func (h *Handle) Release(ctx context.Context) error {
+	err := h.entry.Release(ctx)
+	switch {
+	case err == nil:
+		return nil
+	case h.entry.Lost():
+		return lost("release", h.name, err)
+	}
+	return failed("release", h.name, err)
+}
+
+// releaseTimeout bounds the release at the end of Do.
+const releaseTimeout = 5 * time.Second
+
+// do runs fn under the lock.
+func (h *Handle) do(ctx context.Context, fn func(context.Context, *Handle) error) (err error) {
+	run, cancel := context.WithCancelCause(ctx)
+	stop := context.AfterFunc(h.Context(), func() { cancel(context.Cause(h.Context())) })
+	defer func() { // also if fn panics
+		stop()
+		cancel(nil)
+		rctx, done := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
+		defer done()
+		if rerr := h.Release(rctx); errors.Is(rerr, ErrLost) {
+			err = errors.Join(err, rerr)
+		}
+	}()
+	return fn(run, h)
+}

@@ -1,0 +1,119 @@
+package lock_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/quorate/quorate/etcdtest"
+	"github.com/quorate/quorate/lock"
+)
+
+// A paused server may carry out a request long after the client has given it up
+// and others have been answered. These tests let it.
+
+// late holds up the next transaction of the troubled member until the function
+// is called, which carries it out then, whoever still waits for it.
+func (w *world) late() (in *etcdtest.Injected, apply func()) {
+	hold := make(chan struct{})
+	in = w.srv.Inject(etcdtest.Fault{Members: []int{1}, Path: "/v3/kv/txn", Times: 1, Late: hold})
+	return in, func() { close(hold) }
+}
+
+func TestAnEnqueueThatIsCarriedOutAfterTheReleaseLeavesNoOrphan(t *testing.T) {
+	inBubble(t, func(w *world) {
+		other, s := w.apart()
+		m := lock.New(s, "deploy")
+		in, apply := w.late()
+		h := w.acquire(m) // repeated after the first attempt's time was up
+		require.Equal(w, 1, in.Hits())
+		w.release(h)
+		require.Empty(w, w.line("deploy"))
+		revision := w.srv.Revision()
+		apply()
+		time.Sleep(2 * s.TTL())
+		require.Equal(w, revision+2, w.srv.Revision(), "the late attempt was to create a key, and the session to delete it")
+		require.Empty(w, w.line("deploy"))
+		w.release(w.acquire(lock.New(other, "deploy")))
+		w.release(w.acquire(m))
+	}, three...)
+}
+
+func TestAnEnqueueThatIsCarriedOutAfterTheCallerGaveUpLeavesNoOrphan(t *testing.T) {
+	for name, acquire := range map[string]func(*lock.Mutex, context.Context) (*lock.Handle, error){
+		"acquire": (*lock.Mutex).Acquire,
+		"try":     (*lock.Mutex).TryAcquire,
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(w *world) {
+				other, s := w.apart()
+				_, apply := w.late()
+				ctx, cancel := context.WithTimeout(w.Context(), time.Second)
+				defer cancel()
+				_, err := acquire(lock.New(s, "deploy"), ctx)
+				require.ErrorIs(w, err, context.DeadlineExceeded)
+				require.Empty(w, w.line("deploy"))
+				apply()
+				time.Sleep(2 * s.TTL())
+				require.Empty(w, w.line("deploy"))
+				w.release(w.acquire(lock.New(other, "deploy")))
+			}, three...)
+		})
+	}
+}
+
+func TestATryThatIsCarriedOutAfterItWasToldThatTheLockIsHeldLeavesNoOrphan(t *testing.T) {
+	inBubble(t, func(w *world) {
+		other, s := w.apart()
+		_, apply := w.late()
+		var h *lock.Handle
+		go func() { // while the first attempt is held up
+			time.Sleep(time.Second)
+			h = w.acquire(lock.New(other, "deploy"))
+		}()
+		_, err := lock.New(s, "deploy").TryAcquire(w.Context())
+		require.ErrorIs(w, err, lock.ErrHeld)
+		w.release(h)
+		apply()
+		time.Sleep(2 * s.TTL())
+		require.Empty(w, w.line("deploy"))
+		w.release(w.acquire(lock.New(other, "deploy")))
+	}, three...)
+}
+
+func TestAReleaseThatIsCarriedOutLateDoesNotTouchALaterLockUnderTheSameKey(t *testing.T) {
+	inBubble(t, func(w *world) {
+		_, s := w.apart()
+		m := lock.New(s, "deploy")
+		h := w.acquire(m)
+		key := w.line("deploy")[0]
+		_, apply := w.late()
+		w.release(h) // repeated after the first attempt's time was up
+		again := w.acquire(m)
+		require.Equal(w, []string{key}, w.line("deploy"), "the key is used again")
+		apply()
+		time.Sleep(2 * s.TTL())
+		require.NoError(w, again.Err())
+		require.True(w, w.guarded(s, again))
+		w.release(again)
+	}, three...)
+}
+
+func TestASuccessThatRacesWithTheEndOfItsContextIsGivenBack(t *testing.T) {
+	inBubble(t, func(w *world) {
+		other, s := w.apart()
+		ctx, cancel := context.WithCancel(w.Context())
+		hold := make(chan struct{})
+		in := w.srv.Inject(etcdtest.Fault{Members: []int{1}, Path: "/v3/kv/txn", Times: 1, HoldReply: hold})
+		c := w.start(ctx, lock.New(s, "deploy"))
+		require.Equal(w, 1, in.Hits())
+		require.Len(w, w.line("deploy"), 1, "carried out, and not yet answered")
+		cancel()
+		close(hold)
+		require.ErrorIs(w, w.fails(c), context.Canceled)
+		require.Empty(w, w.line("deploy"))
+		w.release(w.acquire(lock.New(other, "deploy")))
+	}, three...)
+}

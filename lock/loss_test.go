@@ -1,0 +1,170 @@
+package lock_test
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/quorate/quorate/etcd"
+	"github.com/quorate/quorate/lock"
+)
+
+// A loss is a way to lose a lock that is held or waited for.
+type loss struct {
+	name  string
+	does  func(w *world, s *etcd.Session, key string)
+	cause error
+}
+
+var losses = []loss{
+	{"the lease is revoked", func(w *world, s *etcd.Session, _ string) {
+		require.True(w, w.srv.RevokeLease(int64(s.Lease())))
+	}, etcd.ErrSessionRevoked},
+	{"the key is deleted by hand", func(w *world, _ *etcd.Session, key string) {
+		require.True(w, w.srv.Delete(key))
+	}, lock.ErrDeleted},
+	{"the session is closed", func(w *world, s *etcd.Session, _ string) {
+		require.NoError(w, s.Close(w.Context()))
+	}, etcd.ErrSessionClosed},
+	{"etcd can't be reached for longer than the TTL", func(w *world, _ *etcd.Session, _ string) {
+		w.srv.Pause(1)
+	}, etcd.ErrSessionExpired},
+}
+
+// apart gives sessions at members of their own, so that what befalls the one
+// does not touch the other.
+func (w *world) apart() (first, second *etcd.Session) {
+	at := func(i int) *etcd.Session {
+		c := w.client(func(cfg *etcd.Config) { cfg.Endpoints = w.srv.URLs()[i : i+1] })
+		s, err := etcd.NewSession(w.Context(), c)
+		require.NoError(w, err)
+		w.Cleanup(func() {
+			ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+			defer cancel()
+			_ = s.Close(ctx)
+		})
+		return s
+	}
+	return at(0), at(1)
+}
+
+func TestEveryLossOfAHeldLockEndsItsContextWithItsCauseAndTheGuardRefuses(t *testing.T) {
+	for _, held := range []time.Duration{0, 10 * time.Second} { // before and after it is watched
+		for _, l := range losses {
+			t.Run(l.name, func(t *testing.T) {
+				inBubble(t, func(w *world) {
+					other, s := w.apart()
+					h := w.acquire(lock.New(s, "deploy"))
+					next := w.start(w.Context(), lock.New(other, "deploy"))
+					require.True(w, w.guardedBy(other, h.Guard()))
+					time.Sleep(held)
+					l.does(w, s, w.line("deploy")[0])
+					require.ErrorIs(w, w.ended(h), l.cause)
+					require.ErrorIs(w, h.Err(), lock.ErrLost)
+					require.ErrorIs(w, h.Err(), l.cause)
+					if l.cause == etcd.ErrSessionExpired {
+						w.waits(next) // it knew before the server could give it away
+					}
+					n := w.gets(next)
+					require.Greater(w, n.Token(), h.Token())
+					require.False(w, w.guardedBy(other, h.Guard()))
+					require.True(w, w.guardedBy(other, n.Guard()))
+					err := h.Release(w.Context())
+					require.ErrorIs(w, err, lock.ErrLost)
+					require.ErrorIs(w, err, l.cause)
+					require.NoError(w, n.Err(), "a stale release took away a newer lock")
+					w.release(n)
+					require.Empty(w, w.line("deploy"))
+				}, three...)
+			})
+		}
+	}
+}
+
+func TestEveryLossWhileWaitingEndsTheWaitWithItsCause(t *testing.T) {
+	for _, l := range losses {
+		t.Run(l.name, func(t *testing.T) {
+			inBubble(t, func(w *world) {
+				other, s := w.apart()
+				h := w.acquire(lock.New(other, "deploy"))
+				c := w.start(w.Context(), lock.New(s, "deploy"))
+				began := time.Now()
+				l.does(w, s, w.line("deploy")[1])
+				require.ErrorIs(w, w.fails(c), l.cause)
+				require.LessOrEqual(w, time.Since(began), s.TTL())
+				time.Sleep(2 * s.TTL())
+				require.Len(w, w.line("deploy"), 1)
+				w.release(h)
+				w.release(w.acquire(lock.New(other, "deploy")))
+			}, three...)
+		})
+	}
+}
+
+func TestAfterAPauseOfTheProcessErrTellsOfTheExpiryBeforeAnyTimerHasFired(t *testing.T) {
+	inBubble(t, func(w *world) {
+		other, s := w.apart()
+		h := w.acquire(lock.New(s, "deploy"))
+		w.srv.Pause(1)
+		// Nothing else in the bubble runs between the deadline and the look:
+		// this goroutine does not block.
+		until := s.Deadline().Add(time.Minute)
+		time.Sleep(time.Until(until.Add(-time.Minute)) - time.Nanosecond)
+		require.NoError(w, h.Err())
+		time.Sleep(time.Nanosecond)
+		require.ErrorIs(w, h.Err(), etcd.ErrSessionExpired)
+		require.Error(w, h.Context().Err())
+		_ = other
+	}, three...)
+}
+
+func TestALockThatWasLostIsNotWonBackByTheSameHandle(t *testing.T) {
+	inBubble(t, func(w *world) {
+		s := w.session()
+		m := lock.New(s, "deploy")
+		h := w.acquire(m)
+		time.Sleep(time.Second)
+		w.srv.Delete(w.line("deploy")[0])
+		require.ErrorIs(w, w.ended(h), lock.ErrDeleted)
+		again := w.acquire(m)
+		require.ErrorIs(w, h.Err(), lock.ErrDeleted)
+		require.False(w, w.guarded(s, h))
+		require.True(w, w.guarded(s, again))
+		w.release(again)
+	})
+}
+
+func TestAReleaseWorksWhileEtcdIsFullAndAnAcquisitionSaysWhyItDoesNot(t *testing.T) {
+	inBubble(t, func(w *world) {
+		a, b := w.session(), w.session()
+		held := w.acquire(lock.New(a, "deploy"))
+		c := w.start(w.Context(), lock.New(b, "deploy"))
+		w.srv.SetNoSpace(true)
+		w.release(held)
+		next := w.gets(c)
+		w.release(next) // it waited: its farewell is refused, its release is not
+		_, err := lock.New(a, "deploy").Acquire(w.Context())
+		require.ErrorIs(w, err, etcd.ErrNoSpace)
+		_, err = lock.New(a, "deploy").TryAcquire(w.Context())
+		require.ErrorIs(w, err, etcd.ErrNoSpace)
+		w.srv.SetNoSpace(false)
+		require.Empty(w, w.line("deploy"))
+		w.release(w.acquire(lock.New(a, "deploy")))
+	})
+}
+
+func TestAReleaseWhoseContextHasEndedIsCarriedOutByTheSession(t *testing.T) {
+	inBubble(t, func(w *world) {
+		h := w.acquire(lock.New(w.session(), "deploy"))
+		ctx, cancel := context.WithCancel(w.Context())
+		cancel()
+		require.ErrorIs(w, h.Release(ctx), context.Canceled)
+		require.ErrorIs(w, h.Err(), lock.ErrReleased)
+		synctest.Wait()
+		require.Empty(w, w.line("deploy"))
+		require.NoError(w, h.Release(w.Context()))
+	})
+}

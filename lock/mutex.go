@@ -1,0 +1,92 @@
+package lock
+
+import (
+	"context"
+	"errors"
+
+	"github.com/quorate/quorate/etcd"
+	"github.com/quorate/quorate/internal/line"
+)
+
+// A Mutex is a lock that one at a time can hold, in all processes that use the
+// same name: a description, which holds nothing itself. It is safe for use by
+// many goroutines at once, and two of them exclude each other as two processes
+// do. One Mutex used again and again is cheaper than a new one each time.
+type Mutex struct{ contest }
+
+// New describes the mutex of that name. It does no I/O: what is wrong with the
+// name or an option is said by the first call.
+func New(s *etcd.Session, name string, opts ...Option) *Mutex {
+	return &Mutex{newContest(s, name, opts)}
+}
+
+func newContest(s *etcd.Session, name string, opts []Option) contest {
+	o := collect(opts)
+	c := contest{name: o.show(name), meta: o.meta}
+	prefix, err := o.prefix(name)
+	switch {
+	case s == nil:
+		c.err = errors.New("no session")
+	case err != nil:
+		c.err = err
+	default:
+		c.line = line.New(s, prefix, c.name)
+	}
+	return c
+}
+
+// Acquire waits until the lock is held, first come, first served. The deadline
+// of ctx is the wait's timeout.
+//
+// Every error means that the lock is not held and that nothing stands in line
+// for it any more, or will not for long. If ctx ended, the error answers
+// errors.Is for ctx's error and its cause, and tells who holds the lock; the
+// call may then return up to 2 seconds late if etcd does not answer. Where the
+// session ended or the contender's key was taken away while it waited, the
+// error answers for that cause, as a held lock's context would.
+func (m *Mutex) Acquire(ctx context.Context) (*Handle, error) {
+	return m.acquire(ctx, "acquire", line.Acquire, line.Rule{Kind: line.Writer})
+}
+
+// TryAcquire takes the lock if nobody holds it and nobody waits for it;
+// otherwise the error answers errors.Is for ErrHeld and tells who is there. It
+// never stands in the line.
+func (m *Mutex) TryAcquire(ctx context.Context) (*Handle, error) {
+	return m.acquire(ctx, "try", line.Try, line.Rule{Kind: line.Writer})
+}
+
+// Do calls fn while it holds the lock, and releases it afterwards, also if fn
+// panics. The context that fn gets ends with ctx and with the lock, whichever
+// is first.
+//
+// The error is fn's; if the lock was lost before fn returned, it also answers
+// errors.Is for ErrLost and the cause. That the release could not be confirmed
+// is no error: the work is done, and the session goes on removing the key.
+func (m *Mutex) Do(ctx context.Context, fn func(ctx context.Context, h *Handle) error) error {
+	h, err := m.Acquire(ctx)
+	if err != nil {
+		return err
+	}
+	return h.do(ctx, fn)
+}
+
+// acquire enters the line in either way.
+func (c *contest) acquire(ctx context.Context, op string, enter func(context.Context, ...line.Want) (*line.Entry, error), rule line.Rule) (*Handle, error) {
+	w, err := c.want(rule)
+	if err != nil {
+		return nil, failed(op, c.name, err)
+	}
+	e, err := enter(ctx, w)
+	if err != nil {
+		return nil, failed(op, c.name, err)
+	}
+	return &Handle{name: c.name, entry: e}, nil
+}
+
+func (c *contest) want(rule line.Rule) (line.Want, error) {
+	if c.err != nil {
+		return line.Want{}, c.err
+	}
+	note, err := line.NewNote(rule.Kind, rule.Weight, c.meta)
+	return line.Want{Line: c.line, Rule: rule, Note: note}, err
+}

@@ -1,0 +1,88 @@
+package lock
+
+import (
+	"errors"
+	"maps"
+	"strings"
+
+	"github.com/quorate/quorate/internal/line"
+	"github.com/quorate/quorate/internal/names"
+)
+
+// Root is what the keys of all locks start with that have no prefix of their
+// own.
+const Root = "quorate/lock/"
+
+// An Option changes how a lock is made.
+type Option interface{ apply(*options) }
+
+type options struct {
+	raw    string
+	useRaw bool
+	meta   map[string]string
+}
+
+type option func(*options)
+
+func (f option) apply(o *options) { f(o) }
+
+// WithPrefix puts the contenders' keys below prefix + "/" instead of a place
+// made of the name, which then only serves for messages. A Mutex excludes, and
+// queues with, those of etcd's native Go client that are made with
+// concurrency.NewMutex(session, prefix). Prefixes of which one starts with the
+// other and a "/" do not mix.
+func WithPrefix(prefix string) Option {
+	return option(func(o *options) { o.raw, o.useRaw = strings.TrimSuffix(prefix, "/"), true })
+}
+
+// WithMetadata adds what the contender says of itself, for whoever looks at the
+// lock. It must not hold secrets. Names and values together are at most 4096
+// bytes.
+func WithMetadata(meta map[string]string) Option {
+	return option(func(o *options) { o.meta = maps.Clone(meta) })
+}
+
+func collect(opts []Option) options {
+	var o options
+	for _, opt := range opts {
+		if opt != nil {
+			opt.apply(&o)
+		}
+	}
+	return o
+}
+
+// prefix gives what the keys of the lock's line start with.
+func (o options) prefix(name string) (string, error) {
+	if o.useRaw {
+		switch {
+		case o.raw == "":
+			return "", errors.New("the prefix is empty")
+		case len(o.raw) > names.MaxLen:
+			return "", errors.New("the prefix is too long")
+		}
+		return o.raw + "/", nil
+	}
+	segment, err := names.Escape(name)
+	if err != nil {
+		return "", err
+	}
+	return Root + segment + "/", nil
+}
+
+// show names the lock in messages.
+func (o options) show(name string) string {
+	if name == "" && o.useRaw {
+		return o.raw
+	}
+	return name
+}
+
+// A contest is what the locks of all kinds are made of: a line, and what is
+// known to be wrong with it.
+type contest struct {
+	name string
+	line *line.Line
+	meta map[string]string
+	err  error
+}

@@ -1,0 +1,204 @@
+package lock_test
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/quorate/quorate/etcd"
+	"github.com/quorate/quorate/etcdtest"
+	"github.com/quorate/quorate/lock"
+)
+
+// TestUnderRandomTroubleThereIsOneHolderAndTokensGrow lets workers with
+// sessions of their own take a lock and write under its guard, while requests
+// and replies are lost and members are paused, killed and cut off. With
+// meddling, leases are revoked and keys deleted by hand, too: then two may
+// believe that they hold until the event arrives, but the guard lets only one
+// write.
+func TestUnderRandomTroubleThereIsOneHolderAndTokensGrow(t *testing.T) {
+	for seed := range uint64(12) {
+		meddling := seed%2 == 1
+		t.Run(fmt.Sprintf("seed %d, meddling %v", seed, meddling), func(t *testing.T) {
+			inBubble(t, func(w *world) {
+				r := &trouble{world: w, rnd: rand.New(rand.NewPCG(seed, 1)), strict: !meddling}
+				r.run(5, 3*time.Minute)
+				r.check()
+			}, three...)
+		})
+	}
+}
+
+type trouble struct {
+	*world
+	strict bool
+
+	mu     sync.Mutex
+	rnd    *rand.Rand
+	holder *lock.Handle // the last that got the lock
+	wins   int
+	writes int
+}
+
+func (r *trouble) intn(n int) int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.rnd.IntN(n)
+}
+
+func (r *trouble) upTo(d time.Duration) time.Duration {
+	return time.Duration(r.intn(int(d/time.Millisecond))+1) * time.Millisecond
+}
+
+func (r *trouble) run(workers int, long time.Duration) {
+	ctx, cancel := context.WithTimeout(r.Context(), long)
+	defer cancel()
+	var wg sync.WaitGroup
+	for i := range workers {
+		wg.Go(func() { r.work(ctx, i) })
+	}
+	wg.Go(func() { r.disturb(ctx) })
+	wg.Wait()
+}
+
+// work takes the lock again and again.
+func (r *trouble) work(ctx context.Context, i int) {
+	c := r.client(func(cfg *etcd.Config) {
+		urls := r.srv.URLs()
+		cfg.Endpoints = append(urls[i%len(urls):len(urls):len(urls)], urls[:i%len(urls)]...)
+		cfg.AttemptTimeout = time.Second
+	})
+	var s *etcd.Session
+	for ctx.Err() == nil {
+		if s == nil || s.Err() != nil {
+			var err error
+			if s, err = etcd.NewSession(ctx, c, etcd.WithTTL(5*time.Second)); err != nil {
+				s = nil
+				continue
+			}
+			defer func() { _ = s.Close(context.Background()) }()
+		}
+		r.once(ctx, s, lock.New(s, "deploy"))
+	}
+}
+
+func (r *trouble) once(ctx context.Context, s *etcd.Session, m *lock.Mutex) {
+	wait, cancel := context.WithTimeout(ctx, r.upTo(20*time.Second))
+	defer cancel()
+	acquire := m.Acquire
+	if r.intn(4) == 0 {
+		acquire = m.TryAcquire
+	}
+	h, err := acquire(wait)
+	if err != nil {
+		time.Sleep(r.upTo(time.Second))
+		return
+	}
+	r.mu.Lock()
+	if last := r.holder; last != nil {
+		if last.Token() >= h.Token() && r.strict {
+			r.Errorf("token %d after token %d", h.Token(), last.Token())
+		}
+		if r.strict && last.Err() == nil {
+			r.Errorf("two holders: %d and %d", last.Token(), h.Token())
+		}
+	}
+	r.holder, r.wins = h, r.wins+1
+	r.mu.Unlock()
+	for range r.intn(4) {
+		work, cancel := context.WithTimeout(h.Context(), r.upTo(3*time.Second))
+		res, err := s.Client().Txn(work, etcd.Txn{
+			If:   []etcd.Cmp{h.Guard()},
+			Then: []etcd.Op{etcd.Put("protected", []byte(strconv.FormatInt(h.Token(), 10)))},
+		})
+		cancel()
+		if err == nil && res.Succeeded {
+			r.mu.Lock()
+			r.writes++
+			r.mu.Unlock()
+		}
+		time.Sleep(r.upTo(500 * time.Millisecond))
+	}
+	release, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.upTo(10*time.Second))
+	defer cancel()
+	_ = h.Release(release)
+	if h.Err() == nil {
+		r.Errorf("token %d: released, and still good", h.Token())
+	}
+}
+
+// disturb lets one thing after the other go wrong, and heals it after a while.
+func (r *trouble) disturb(ctx context.Context) {
+	for ctx.Err() == nil {
+		i := r.intn(3)
+		long := r.upTo(8 * time.Second)
+		switch kind := r.intn(10); {
+		case kind == 0:
+			r.srv.Pause(i)
+			time.Sleep(long)
+			r.srv.Resume(i)
+		case kind == 1:
+			r.srv.Kill(i)
+			time.Sleep(long)
+			r.srv.Restart(i)
+		case kind == 2:
+			r.srv.Partition(i)
+			time.Sleep(long)
+			r.srv.Heal(i)
+		case kind == 3:
+			r.srv.DropWatches()
+		case kind == 4:
+			_ = r.srv.Compact(r.srv.Revision())
+		case kind == 5:
+			late := make(chan struct{})
+			in := r.srv.Inject(etcdtest.Fault{Path: "/v3/kv/txn", Times: 1 + r.intn(3), Late: late})
+			time.Sleep(long)
+			in.Remove()
+			close(late)
+		case kind <= 7:
+			f := etcdtest.Fault{Times: 1 + r.intn(5), LoseRequest: kind == 6, LoseReply: kind == 7}
+			in := r.srv.Inject(f)
+			time.Sleep(long / 4)
+			in.Remove()
+		case !r.strict && kind == 8:
+			if keys := r.srv.Keys(lock.Root); len(keys) > 0 {
+				r.srv.Delete(keys[r.intn(len(keys))])
+			}
+		case !r.strict && kind == 9:
+			if ls := r.srv.Leases(); len(ls) > 0 {
+				r.srv.RevokeLease(ls[r.intn(len(ls))].ID)
+			}
+		}
+		time.Sleep(r.upTo(2 * time.Second))
+	}
+}
+
+// check looks at what was written, in the order it was committed.
+func (r *trouble) check() {
+	last, n := int64(0), 0
+	for _, ev := range r.srv.Events() {
+		kv := ev.KV
+		if kv.Key != "protected" {
+			continue
+		}
+		token, err := strconv.ParseInt(string(kv.Value), 10, 64)
+		require.NoError(r, err)
+		require.GreaterOrEqual(r, token, last, "a write under an older token came after one under a newer")
+		last, n = token, n+1
+	}
+	require.GreaterOrEqual(r, n, r.writes)
+	require.Greater(r, r.writes, 10, "too little happened to tell anything")
+	// No orphans: once all is well the lock can be had.
+	s := r.session()
+	ctx, cancel := context.WithTimeout(r.Context(), time.Minute)
+	defer cancel()
+	h, err := lock.New(s, "deploy").Acquire(ctx)
+	require.NoError(r, err)
+	r.release(h)
+}
