@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net"
+	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -35,3 +36,10 @@ func jsonLines(t *testing.T, s string) []map[string]any {
 }
 
 func asTimeout(err error, e *net.Error) bool { return errors.As(err, e) && (*e).Timeout() }
+
+func goTool(t *testing.T) string {
+	t.Helper()
+	path, err := exec.LookPath("go")
+	require.NoError(t, err)
+	return path
+}

@@ -15,7 +15,9 @@ import (
 
 // session makes the session that the lock hangs on.
 func (a *app) session(ctx context.Context, client *etcd.Client, f lockFlags) (*etcd.Session, error) {
-	bound := a.flags.commandTimeout
+	// A member that hangs costs --command-timeout, and so long it is tried
+	// again elsewhere.
+	bound := 2 * a.flags.commandTimeout
 	if f.timeout > 0 {
 		bound = min(bound, f.timeout)
 	}
