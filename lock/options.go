@@ -3,7 +3,6 @@ package lock
 import (
 	"errors"
 	"maps"
-	"strings"
 
 	"github.com/quorate/quorate/internal/line"
 	"github.com/quorate/quorate/internal/names"
@@ -32,7 +31,7 @@ func (f option) apply(o *options) { f(o) }
 // concurrency.NewMutex(session, prefix). Prefixes of which one starts with the
 // other and a "/" do not mix.
 func WithPrefix(prefix string) Option {
-	return option(func(o *options) { o.raw, o.useRaw = strings.TrimSuffix(prefix, "/"), true })
+	return option(func(o *options) { o.raw, o.useRaw = prefix, true })
 }
 
 // WithMetadata adds what the contender says of itself, for whoever looks at the
