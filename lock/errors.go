@@ -21,6 +21,8 @@ var (
 	ErrLost = errors.New("lock lost")
 	// ErrReleased: the handle was released.
 	ErrReleased = line.ErrReleased
+	// ErrDowngraded: the handle was a writer's and was downgraded.
+	ErrDowngraded = errors.New("downgraded to reading")
 	// ErrDeleted: somebody deleted the lock's key.
 	ErrDeleted = line.ErrDeleted
 	// ErrBroken: an operator took the lock away; see BrokenError.

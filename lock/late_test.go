@@ -69,14 +69,15 @@ func TestATryThatIsCarriedOutAfterItWasToldThatTheLockIsHeldLeavesNoOrphan(t *te
 	inBubble(t, func(w *world) {
 		other, s := w.apart()
 		_, apply := w.late()
-		var h *lock.Handle
+		between := make(chan acquired, 1)
 		go func() { // while the first attempt is held up
 			time.Sleep(time.Second)
-			h = w.acquire(lock.New(other, "deploy"))
+			h, err := lock.New(other, "deploy").Acquire(w.Context())
+			between <- acquired{h, err}
 		}()
 		_, err := lock.New(s, "deploy").TryAcquire(w.Context())
 		require.ErrorIs(w, err, lock.ErrHeld)
-		w.release(h)
+		w.release(w.gets(between))
 		apply()
 		time.Sleep(2 * s.TTL())
 		require.Empty(w, w.line("deploy"))

@@ -70,8 +70,10 @@ func (m *Mutex) Do(ctx context.Context, fn func(ctx context.Context, h *Handle) 
 	return h.do(ctx, fn)
 }
 
-// acquire enters the line in either way.
-func (c *contest) acquire(ctx context.Context, op string, enter func(context.Context, ...line.Want) (*line.Entry, error), rule line.Rule) (*Handle, error) {
+// enter is a way to enter lines: line.Acquire or line.Try.
+type enter = func(context.Context, ...line.Want) (*line.Entry, error)
+
+func (c *contest) acquire(ctx context.Context, op string, enter enter, rule line.Rule) (*Handle, error) {
 	w, err := c.want(rule)
 	if err != nil {
 		return nil, failed(op, c.name, err)
@@ -80,7 +82,7 @@ func (c *contest) acquire(ctx context.Context, op string, enter func(context.Con
 	if err != nil {
 		return nil, failed(op, c.name, err)
 	}
-	return &Handle{name: c.name, entry: e}, nil
+	return newHandle(c.name, e), nil
 }
 
 func (c *contest) want(rule line.Rule) (line.Want, error) {

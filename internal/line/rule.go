@@ -12,7 +12,13 @@ type Rule struct {
 	Kind   Kind  // what is neither Reader nor Permits excludes all others
 	Weight int64 // of Permits
 	Limit  int64 // of Permits: how many there are, as the caller believes
+	// Strict makes the guard refuse once the key has been changed, as by a
+	// downgrade.
+	Strict bool
 }
+
+// exclusive reports whether nobody else may be in.
+func (r Rule) exclusive() bool { return r.Kind != Reader && r.Kind != Permits }
 
 // A view is what a contender knows of those in front of it. They only become
 // fewer: nobody gets in front. So what has once been read stays right as long
@@ -36,13 +42,20 @@ type verdict struct {
 
 // judge applies the rule to what is known.
 func (l *Line) judge(r Rule, v *view) verdict {
+	var d verdict
 	switch r.Kind {
 	case Reader:
-		return l.judgeReader(v)
+		d = l.judgeReader(v)
 	case Permits:
 		return l.judgePermits(r, v)
+	default:
+		d = l.judgeExclusive(v)
 	}
-	return l.judgeExclusive(v)
+	if d.in && v.settings != nil {
+		d.err = l.compare(r.settings(), *v.settings)
+		d.in = d.err == nil
+	}
+	return d
 }
 
 // judgeExclusive: everybody in front excludes. Only the last of them is
@@ -132,7 +145,7 @@ func (l *Line) apply(r Rule, v *view, watched verdict, ev etcd.Event) bool {
 		switch {
 		case ev.Type == etcd.EventDelete || m.Token != v.front[i].Token:
 			v.front = append(v.front[:i:i], v.front[i+1:]...)
-		case m.Released && m.Kind != Reader && m.Kind != Permits:
+		case m.Released && Rule{Kind: m.Kind}.exclusive():
 			// It held, excluding all others, so all in front of it were gone,
 			// and it goes in this very commit.
 			v.front = append([]Member(nil), v.front[i+1:]...)

@@ -78,16 +78,26 @@ func (p *place) agree(ctx, life context.Context, read *etcd.GetResult) (created 
 	if kv, ok := read.First(); ok {
 		return false, p.Line.compare(want, kv)
 	}
-	key := etcd.Key(p.Line.settingsKey())
+	// Only where nobody stands in the line: those who do know nothing of
+	// settings, so this is another kind of line.
 	t := etcd.Txn{
-		If:   []etcd.Cmp{etcd.Missing(key)},
+		If:   []etcd.Cmp{etcd.Missing(p.Line.set())},
 		Then: []etcd.Op{etcd.Put(p.Line.settingsKey(), want.encode())},
+		Else: []etcd.Op{etcd.Get(p.Line.set(), etcd.WithSort(etcd.ByCreateRevision, etcd.Ascending))},
 	}
 	// Repeating it does no harm: it writes only where there is nothing.
 	var pace pacer
 	for {
-		if _, err = p.Line.s.Client().Txn(ctx, t); err == nil {
-			return true, nil
+		var res *etcd.TxnResult
+		if res, err = p.Line.s.Client().Txn(ctx, t); err == nil {
+			if res.Succeeded {
+				return true, nil
+			}
+			v := p.readView(res.Results[0].Get, res.Header.Revision+1)
+			if v.settings != nil {
+				return true, nil // by somebody else: the next attempt compares
+			}
+			return false, p.Line.mismatch(v.front[0].Key, fmt.Sprintf("it stands in a line that is no %q", want.Kind))
 		}
 		if !errors.Is(err, etcd.ErrUnknownOutcome) || !transient(err) || ctx.Err() != nil {
 			return false, err
@@ -98,12 +108,15 @@ func (p *place) agree(ctx, life context.Context, read *etcd.GetResult) (created 
 	}
 }
 
-// compare says where the line's settings differ from what is wanted.
+// compare says where the line's settings differ from what is wanted; nil wants
+// none.
 func (l *Line) compare(want *Settings, kv etcd.KV) error {
 	got, err := l.readSettings(&kv)
 	switch {
 	case err != nil:
 		return err
+	case want == nil:
+		return l.mismatch(kv.Key, fmt.Sprintf("the line is a %.64q", got.Kind))
 	case got.Kind != want.Kind:
 		return l.mismatch(kv.Key, fmt.Sprintf("the line is a %.64q, not a %q", got.Kind, want.Kind))
 	case got.Limit != want.Limit:
@@ -112,4 +125,80 @@ func (l *Line) compare(want *Settings, kv etcd.KV) error {
 		return l.mismatch(kv.Key, "the settings hold what this version does not know")
 	}
 	return nil
+}
+
+// Resize writes another limit into the settings of a semaphore's line.
+func (l *Line) Resize(ctx context.Context, limit int64) error {
+	c, key := l.s.Client(), etcd.Key(l.settingsKey())
+	want := Settings{Kind: SemaphoreLine, Limit: limit}
+	var pace pacer
+	for {
+		r, err := c.Get(ctx, key)
+		if err != nil {
+			return err
+		}
+		kv, there := r.First()
+		if there {
+			now, err := l.limitOf(&kv)
+			if err != nil {
+				return err
+			}
+			if now == limit {
+				return nil
+			}
+		}
+		cond := etcd.IfModRevision(key, etcd.Equal, kv.ModRevision)
+		if !there {
+			cond = etcd.Missing(l.set()) // as when it is first written
+		}
+		res, err := c.Txn(ctx, etcd.Txn{If: []etcd.Cmp{cond}, Then: []etcd.Op{etcd.Put(l.settingsKey(), want.encode())}})
+		switch {
+		case err == nil && res.Succeeded:
+			return nil
+		case err == nil && !there:
+			if r, err := c.Get(ctx, key); err == nil && len(r.KVs) == 0 {
+				return l.mismatch(l.settingsKey(), "it is missing, and somebody stands in the line")
+			}
+		case err != nil && (!errors.Is(err, etcd.ErrUnknownOutcome) || !transient(err)):
+			return err
+		}
+		// An attempt without an answer that comes late changes nothing: the
+		// settings have changed, or hold that very number.
+		if werr := pace.wait(ctx, l.s.Context()); werr != nil {
+			return errors.Join(werr, err)
+		}
+	}
+}
+
+// Remove deletes the settings if nobody stands in the line.
+func (l *Line) Remove(ctx context.Context) error {
+	c := l.s.Client()
+	var pace pacer
+	for {
+		r, err := c.Get(ctx, l.set(), etcd.WithSort(etcd.ByCreateRevision, etcd.Ascending))
+		if err != nil {
+			return err
+		}
+		v := (&place{Want: Want{Line: l}}).readView(r, r.Header.Revision+1)
+		if len(v.front) > 0 {
+			return blocked(v.front)
+		}
+		if v.settings == nil {
+			return nil
+		}
+		// Nobody has come since, and the settings are the same.
+		res, err := c.Txn(ctx, etcd.Txn{
+			If:   []etcd.Cmp{etcd.IfModRevision(l.set(), etcd.Less, v.rev+1)},
+			Then: []etcd.Op{etcd.Delete(etcd.Key(l.settingsKey()))},
+		})
+		if err == nil && res.Succeeded {
+			return nil
+		}
+		if err != nil && (!errors.Is(err, etcd.ErrUnknownOutcome) || !transient(err)) {
+			return err
+		}
+		if werr := pace.wait(ctx, l.s.Context()); werr != nil {
+			return errors.Join(werr, err)
+		}
+	}
 }
