@@ -15,6 +15,9 @@ import (
 var (
 	// ErrHeld: TryAcquire found the lock held, or others waiting for it.
 	ErrHeld = line.ErrHeld
+	// ErrQuarantine: nobody holds the lock, and nobody gets it yet; see
+	// WithQuarantine. TryAcquire's error answers for ErrHeld as well.
+	ErrQuarantine = line.ErrQuarantine
 	// ErrNotHeld: nobody holds the lock, or not with that token.
 	ErrNotHeld = errors.New("not held")
 	// ErrLost: the lock was held, and lost before it was released.

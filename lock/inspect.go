@@ -5,6 +5,7 @@ import (
 	"errors"
 	"iter"
 	"strings"
+	"time"
 
 	"github.com/quorate/quorate/etcd"
 	"github.com/quorate/quorate/internal/line"
@@ -18,6 +19,10 @@ type State struct {
 	Holders  []Contender // one of a mutex; the oldest first
 	Waiters  []Contender // in the order of the line
 	Limit    int64       // of a semaphore: how many permits there are; otherwise 0
+	// Quarantine is that of a Mutex which has one; otherwise 0. InQuarantine
+	// says that the last holder was lost and nobody has got in since.
+	Quarantine   time.Duration
+	InQuarantine bool
 }
 
 // Look reads who holds the lock of that name, of whatever kind, and who waits
@@ -48,6 +53,8 @@ func state(name string, roll *line.Roll) *State {
 	}
 	if roll.Settings != nil {
 		s.Limit = roll.Settings.Limit
+		s.Quarantine, _ = time.ParseDuration(roll.Settings.Quarantine)
+		s.InQuarantine = roll.Quarantined()
 	}
 	return s
 }
@@ -139,6 +146,19 @@ func breakIn(ctx context.Context, c *etcd.Client, name, prefix string, token int
 }
 
 const maxReason = 1024
+
+// Forget removes what the parties of a lock have agreed on, a semaphore's limit
+// or a quarantine, so that the name can be used with another, or for another
+// kind of lock. If somebody holds the lock or waits for it, or it is in
+// quarantine, the error answers errors.Is for ErrHeld.
+func Forget(ctx context.Context, c *etcd.Client, name string, opts ...Option) error {
+	o := collect(opts)
+	prefix, err := o.prefix(name)
+	if err == nil {
+		err = line.Forget(ctx, c, prefix)
+	}
+	return failed("forget", o.show(name), err)
+}
 
 // State reads who holds the lock and who waits for it.
 func (c *contest) State(ctx context.Context) (*State, error) {

@@ -18,7 +18,9 @@ type RWMutex struct{ contest }
 
 // NewRW describes the read-write lock of that name. It does no I/O.
 func NewRW(s *etcd.Session, name string, opts ...Option) *RWMutex {
-	return &RWMutex{newContest(s, name, opts)}
+	m := &RWMutex{newContest(s, name, opts)}
+	m.noQuarantine(opts)
+	return m
 }
 
 var (

@@ -25,6 +25,7 @@ type Semaphore struct {
 // It does no I/O.
 func NewSemaphore(s *etcd.Session, name string, limit int64, opts ...Option) *Semaphore {
 	m := &Semaphore{contest: newContest(s, name, opts), limit: limit}
+	m.noQuarantine(opts)
 	if m.err == nil && limit <= 0 {
 		m.err = fmt.Errorf("the limit is not positive: %d", limit)
 	}
@@ -100,14 +101,4 @@ func (m *Semaphore) Resize(ctx context.Context, limit int64) (*Semaphore, error)
 	resized := *m
 	resized.limit = limit
 	return &resized, nil
-}
-
-// Remove forgets the limit, if nobody holds permits or waits for them;
-// otherwise the error answers errors.Is for ErrHeld. The name can then be used
-// with another limit, or for another kind of lock.
-func (m *Semaphore) Remove(ctx context.Context) error {
-	if m.err != nil {
-		return failed("remove", m.name, m.err)
-	}
-	return failed("remove", m.name, m.line.Remove(ctx))
 }

@@ -158,14 +158,14 @@ func TestAResizeReachesThoseWhoWait(t *testing.T) {
 	})
 }
 
-func TestASemaphoreCanBeRemovedWhenNobodyUsesIt(t *testing.T) {
+func TestALimitCanBeForgottenWhenNobodyUsesIt(t *testing.T) {
 	inBubble(t, func(w *world) {
-		sem := lock.NewSemaphore(w.session(), "licences", 4)
-		h := w.acquire(permits{sem, 1})
-		require.ErrorIs(w, sem.Remove(w.Context()), lock.ErrHeld)
+		s := w.session()
+		h := w.acquire(permits{lock.NewSemaphore(s, "licences", 4), 1})
+		require.ErrorIs(w, lock.Forget(w.Context(), s.Client(), "licences"), lock.ErrHeld)
 		w.release(h)
-		require.NoError(w, sem.Remove(w.Context()))
-		require.NoError(w, sem.Remove(w.Context()))
+		require.NoError(w, lock.Forget(w.Context(), s.Client(), "licences"))
+		require.NoError(w, lock.Forget(w.Context(), s.Client(), "licences"))
 		require.Empty(w, w.line("licences"))
 		w.release(w.acquire(permits{lock.NewSemaphore(w.session(), "licences", 9), 9}))
 	})

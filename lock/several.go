@@ -26,7 +26,7 @@ func (p part) want() (string, line.Want, error) {
 }
 
 func (m *Mutex) want() (string, line.Want, error) {
-	w, err := m.contest.want(line.Rule{Kind: line.Writer})
+	w, err := m.contest.want(m.rule())
 	return m.name, w, err
 }
 

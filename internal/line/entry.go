@@ -37,6 +37,9 @@ type Entry struct {
 	// waited: somebody was in front, so it watches its keys.
 	waited bool
 
+	// sitting: nobody is in front, and it waits for the end of a quarantine.
+	sitting bool
+
 	// suspect: some attempt to create the keys had no answer, so a late one
 	// may still create them.
 	suspect bool
@@ -57,13 +60,19 @@ type place struct {
 	Want
 	key   string
 	value []byte
-	view  view // what the enqueue read
+	// tenure is what it writes down when it holds, in a line that has a
+	// quarantine.
+	tenure []byte
+	view   view // who is in front
 }
 
 func newEntry(wants []Want) *Entry {
 	e := &Entry{s: wants[0].Line.s, leaving: make(chan struct{}, 1)}
 	for _, w := range wants {
-		e.places = append(e.places, place{Want: w, key: w.Line.takeKey(), value: w.Note.encode()})
+		w.Note.Quarantine = w.Rule.quarantine()
+		p := place{Want: w, key: w.Line.takeKey(), value: w.Note.encode()}
+		p.tenure = p.newTenure()
+		e.places = append(e.places, p)
 	}
 	e.life, e.end = context.WithCancelCause(e.s.Context())
 	return e

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 
 	"github.com/quorate/quorate/etcd"
 )
@@ -15,7 +16,12 @@ type Roll struct {
 	Holders  []Member // those who are in, the oldest first
 	Waiters  []Member // those who are not
 	Settings *Settings
+	tenure   *etcd.KV
 }
+
+// Quarantined reports whether the last holder was lost without a release and
+// nobody has got in since.
+func (r *Roll) Quarantined() bool { return r.tenure != nil && len(r.Holders) == 0 }
 
 // Call reads the whole line. It needs no session.
 func Call(ctx context.Context, c *etcd.Client, prefix string) (*Roll, error) {
@@ -32,6 +38,9 @@ func Muster(prefix string, kvs []etcd.KV, revision int64) (*Roll, error) {
 	roll := &Roll{Revision: revision}
 	v := view{whole: true, rev: revision}
 	for _, kv := range kvs {
+		if kv.Key == l.tenureKey() {
+			roll.tenure = &kv
+		}
 		if kv.Key == l.settingsKey() {
 			s, err := l.readSettings(&kv)
 			if err != nil {
@@ -45,9 +54,12 @@ func Muster(prefix string, kvs []etcd.KV, revision int64) (*Roll, error) {
 			continue
 		}
 		m := member(kv)
-		verdict := l.judge(Rule{Kind: m.Kind, Weight: m.Weight}, &v)
+		rule := Rule{Kind: m.Kind, Weight: m.Weight}
+		rule.Quarantine, _ = time.ParseDuration(m.Quarantine)
+		verdict := l.judge(rule, &v)
 		// Where the line is at odds with itself nobody gets in, and it shows.
-		if verdict.err == nil && verdict.in {
+		// In a quarantine the first has yet to write down that it holds.
+		if verdict.err == nil && verdict.in && (rule.Quarantine == 0 || roll.tenure != nil && m.holds(*roll.tenure)) {
 			roll.Holders = append(roll.Holders, m)
 		} else {
 			roll.Waiters = append(roll.Waiters, m)

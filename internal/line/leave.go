@@ -107,6 +107,9 @@ func (e *Entry) fail(ctx context.Context, err error) error {
 		}
 	}
 	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
+		if e.sitting {
+			err = fmt.Errorf("%w: %w", err, ErrQuarantine)
+		}
 		return &BlockedError{By: by, Err: err}
 	}
 	return err
@@ -215,6 +218,7 @@ func (e *Entry) removal(before func(*place) []etcd.Op) etcd.Txn {
 			// refused; beside it, it is not.
 			t.Then = []etcd.Op{etcd.Nest(etcd.Txn{Then: first}), etcd.Nest(etcd.Txn{Then: t.Then})}
 		}
+		t.Then = append(t.Then, p.retire()...)
 		return t
 	}
 	if len(e.places) == 1 {

@@ -14,10 +14,16 @@ import (
 type Settings struct {
 	Kind  string `json:"kind"`
 	Limit int64  `json:"limit,omitempty"` // semaphore: number of permits
+	// Quarantine is how long nobody gets in after a loss without a release, as
+	// time.ParseDuration reads it.
+	Quarantine string `json:"quarantine,omitempty"`
 }
 
 // The kinds of lines that have settings.
-const SemaphoreLine = "semaphore"
+const (
+	SemaphoreLine  = "semaphore"
+	QuarantineLine = "quarantine"
+)
 
 // settings reads the settings of the line; nil where there are none.
 func (l *Line) readSettings(kv *etcd.KV) (*Settings, error) {
@@ -55,6 +61,9 @@ func (s Settings) encode() []byte {
 func (r Rule) settings() *Settings {
 	if r.Kind == Permits {
 		return &Settings{Kind: SemaphoreLine, Limit: r.Limit}
+	}
+	if r.Quarantine != 0 {
+		return &Settings{Kind: QuarantineLine, Quarantine: r.quarantine()}
 	}
 	return nil
 }
@@ -121,6 +130,8 @@ func (l *Line) compare(want *Settings, kv etcd.KV) error {
 		return l.mismatch(kv.Key, fmt.Sprintf("the line is a %.64q, not a %q", got.Kind, want.Kind))
 	case got.Limit != want.Limit:
 		return l.mismatch(kv.Key, fmt.Sprintf("the limit is %d, not %d", got.Limit, want.Limit))
+	case got.Quarantine != want.Quarantine:
+		return l.mismatch(kv.Key, fmt.Sprintf("the quarantine is %.32q, not %q", got.Quarantine, want.Quarantine))
 	case string(kv.Value) != string(want.encode()):
 		return l.mismatch(kv.Key, "the settings hold what this version does not know")
 	}
@@ -170,9 +181,9 @@ func (l *Line) Resize(ctx context.Context, limit int64) error {
 	}
 }
 
-// Remove deletes the settings if nobody stands in the line.
-func (l *Line) Remove(ctx context.Context) error {
-	c := l.s.Client()
+// Forget deletes the settings of a line if nobody stands in it.
+func Forget(ctx context.Context, c *etcd.Client, prefix string) error {
+	l := &Line{prefix: prefix}
 	var pace pacer
 	for {
 		r, err := c.Get(ctx, l.set(), etcd.WithSort(etcd.ByCreateRevision, etcd.Ascending))
@@ -180,10 +191,12 @@ func (l *Line) Remove(ctx context.Context) error {
 			return err
 		}
 		v := (&place{Want: Want{Line: l}}).readView(r, r.Header.Revision+1)
-		if len(v.front) > 0 {
+		switch {
+		case len(v.front) > 0:
 			return blocked(v.front)
-		}
-		if v.settings == nil {
+		case v.tenure != nil:
+			return quarantined()
+		case v.settings == nil:
 			return nil
 		}
 		// Nobody has come since, and the settings are the same.
@@ -197,7 +210,7 @@ func (l *Line) Remove(ctx context.Context) error {
 		if err != nil && (!errors.Is(err, etcd.ErrUnknownOutcome) || !transient(err)) {
 			return err
 		}
-		if werr := pace.wait(ctx, l.s.Context()); werr != nil {
+		if werr := pace.wait(ctx, ctx); werr != nil {
 			return errors.Join(werr, err)
 		}
 	}

@@ -98,18 +98,27 @@ func (e *Entry) wait(ctx context.Context) error {
 		if v.err != nil {
 			return v.err
 		}
-		if v.in {
-			continue
+		if !v.in {
+			e.watchWaiting()
+			if err := e.waitIn(ctx, p); err != nil {
+				return err
+			}
 		}
-		if !e.waited {
-			e.waited = true
-			e.watchNow()
-		}
-		if err := e.waitIn(ctx, p); err != nil {
-			return err
+		if p.tenure != nil {
+			if err := e.begin(ctx, p); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
+}
+
+// watchWaiting starts watching the entry's keys when it begins to wait.
+func (e *Entry) watchWaiting() {
+	if !e.waited {
+		e.waited = true
+		e.watchNow()
+	}
 }
 
 // waitIn waits in one line.
