@@ -86,13 +86,13 @@ func (cn *watchConn) read(link watchLink) error {
 		var lost *lostStream
 		switch {
 		case errors.As(err, &lost):
-			cn.h.c.log.Debug("etcd watch stream ended", "endpoint", cn.ep.url, "reason", lost.err)
+			cn.h.c.log.Debug("etcd watch stream ended", "endpoint", cn.ep.url, "reason", cn.h.c.redactErr(lost.err, cn.token))
 			cn.h.mu.Lock()
 			cn.onLost(lost)
 			cn.h.mu.Unlock()
 			continue
 		case err != nil:
-			return err
+			return cn.h.c.redactErr(err, cn.token)
 		}
 		if err := parseWatchFrame(&rd, m.doc, len(cn.h.c.ns), &f); err != nil {
 			return cn.frameError(err)
@@ -119,7 +119,7 @@ func (cn *watchConn) frameError(err error) error {
 	e := &Error{Op: "watch", Endpoint: cn.ep.url}
 	var said *streamError
 	if errors.As(err, &said) {
-		e.Code, e.Message, e.Kind = said.code, said.message, errorKind(said.code, said.message)
+		e.Code, e.Message, e.Kind = said.code, cn.h.c.redact(said.message, cn.token), errorKind(said.code, said.message)
 		if e.Kind == nil || errors.Is(e.Kind, ErrUnauthenticated) {
 			e.Kind = ErrUnavailable // of the connection; a new one tells more
 		}
