@@ -94,7 +94,7 @@ func (cn *watchConn) read(link watchLink) error {
 		case err != nil:
 			return cn.h.c.redactErr(err, cn.token)
 		}
-		if err := parseWatchFrame(&rd, m.doc, len(cn.h.c.ns), &f); err != nil {
+		if err := cn.h.parse(&rd, m.doc, &f); err != nil {
 			return cn.frameError(err)
 		}
 		switch {
@@ -111,6 +111,21 @@ func (cn *watchConn) read(link watchLink) error {
 			return cn.frameError(err)
 		}
 	}
+}
+
+// largeFrame is from how many bytes on reading a message takes so long that
+// others feel it.
+const largeFrame = 128 << 10
+
+// parse reads a message. Of the large ones, which watches bring that catch up,
+// it reads one at a time: several would take every processor there is, and what
+// happens now would have to wait for what happened long ago.
+func (h *watchHub) parse(rd *jsonwire.Reader, doc []byte, f *watchFrame) error {
+	if len(doc) >= largeFrame {
+		h.large.Lock()
+		defer h.large.Unlock()
+	}
+	return parseWatchFrame(rd, doc, len(h.c.ns), f)
 }
 
 // frameError is the end of a stream: the server's own words, or that it sent
