@@ -278,13 +278,15 @@ func (e *Entry) firsts(res *etcd.TxnResult) []Member {
 }
 
 // afterRemoval is called when the keys are gone for certain. Those that no late
-// attempt can bring back are free to be used again.
+// attempt can bring back, and that the janitor does not look for, are free to be
+// used again.
 func (e *Entry) afterRemoval() {
 	if e.suspect {
 		e.abandon()
-		return
 	}
-	e.freeKeys()
+	if !e.suspect && !e.unsure {
+		e.freeKeys()
+	}
 }
 
 func (e *Entry) freeKeys() {
