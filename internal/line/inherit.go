@@ -124,6 +124,7 @@ func (e *Entry) waitOr(ctx context.Context, p *place) error {
 // cause of that; any other error says that this could not be found out.
 func (e *Entry) missing(p *place, own hold) error {
 	if p.Rule.Handover && own.heir == nil && e.first.Load() == 0 {
+		e.gone.Store(true) // unless it turns out otherwise
 		found, err := e.inherit(e.life, p)
 		switch {
 		case err != nil:
@@ -171,9 +172,29 @@ func (e *Entry) inherit(ctx context.Context, p *place) (bool, error) {
 			// A late attempt may still create the key it waited by, as itself.
 			e.s.Abandon(p.key, p.value)
 		}
+		e.gone.Store(false)
 		close(e.inherited)
 	}
 	return true, nil
+}
+
+// abandonBequest has the session's janitor look for what is handed to the entry
+// while it could not leave the line, and nobody waits for it any more.
+func (e *Entry) abandonBequest(p *place) {
+	if !p.Rule.Handover || e.bequest.Load() != nil || e.first.Load() != 0 {
+		return
+	}
+	heir, tells := Heir{p.key, e.rev}, p.Line.handoverKey()
+	e.s.AbandonMatching(p.Line.prefix, func(kv etcd.KV) bool {
+		to := member(kv).Heir
+		if kv.Key == tells {
+			var h handover
+			if json.Unmarshal(kv.Value, &h) == nil {
+				to = &h.Heir
+			}
+		}
+		return to != nil && (*to == heir || heir.Created == 0 && to.Key == heir.Key)
+	})
 }
 
 // changed is called with the entry's key as it is, and reports whether that says

@@ -301,7 +301,9 @@ func (e *Entry) freeKeys() {
 // abandon leaves the keys to the session's janitor.
 func (e *Entry) abandon() {
 	for i := range e.places {
-		e.s.Abandon(e.hold(&e.places[i]).key, nil)
+		p := &e.places[i]
+		e.s.Abandon(e.hold(p).key, nil)
+		e.abandonBequest(p)
 	}
 }
 

@@ -77,7 +77,10 @@ func (e *Entry) confirm(ctx context.Context) error {
 		return err
 	}
 	if e.gone.Load() { // its watch saw it, and is asking why
-		<-e.life.Done()
+		select {
+		case <-e.life.Done():
+		case <-e.inherited:
+		}
 	}
 	if err := context.Cause(e.life); err != nil {
 		return err
