@@ -178,20 +178,20 @@ func (r *runner) term(ctx context.Context, t *Term) (again bool, err error) {
 		}
 		r.o.stopped(t, cause)
 	}
+	select {
+	case to := <-asked:
+		if t.Err() == nil {
+			tctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
+			defer cancel()
+			_ = t.Transfer(tctx, to) // or the next in line leads
+		}
+	default:
+	}
 	switch {
 	case ctx.Err() != nil:
 		return false, errors.Join(ctxError(ctx), err)
 	case !ended:
 		return false, err
-	}
-	select {
-	case to := <-asked:
-		if t.Err() == nil {
-			tctx, cancel := context.WithTimeout(ctx, releaseTimeout)
-			defer cancel()
-			_ = t.Transfer(tctx, to) // or the next in line leads
-		}
-	default:
 	}
 	return true, nil
 }
