@@ -20,6 +20,7 @@ import (
 type janitor struct {
 	mu    sync.Mutex
 	keys  map[string]abandoned
+	kinds []kind        // what else is to be removed, oldest first
 	order []string      // the keys, oldest first
 	fresh []string      // those of them that are to be watched
 	wake  chan struct{} // holds a token when there is something to look for; nil until the first Abandon
@@ -35,7 +36,18 @@ type watchedKey struct {
 }
 
 // abandoned says which value under a key is ours; nil is any.
-type abandoned struct{ value []byte }
+type abandoned struct {
+	value []byte
+	match func(KV) bool // if set, decides instead
+}
+
+// ours reports whether what is there was abandoned.
+func (a abandoned) ours(kv KV) bool {
+	if a.match != nil {
+		return a.match(kv)
+	}
+	return a.value == nil || bytes.Equal(kv.Value, a.value)
+}
 
 const (
 	// maxAbandoned bounds how many keys a session looks after.
@@ -61,15 +73,8 @@ func (s *Session) Abandon(key string, value []byte) {
 	j := &s.janitor
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if key == "" || s.ctx.Err() != nil { // once it has ended, nobody waits for a new goroutine
+	if key == "" || !s.hasJanitor() {
 		return
-	}
-	if j.wake == nil {
-		j.keys, j.wake, j.ended = make(map[string]abandoned), make(chan struct{}, 1), make(chan struct{})
-		if s.c.start(s.clean) != nil {
-			close(j.ended)
-			return // the client is closed, and the session with it
-		}
 	}
 	if _, ok := j.keys[key]; !ok {
 		j.order = append(j.order, key)
@@ -77,13 +82,30 @@ func (s *Session) Abandon(key string, value []byte) {
 			j.fresh = j.fresh[1:]
 		}
 	}
-	j.keys[key] = abandoned{bytes.Clone(value)}
+	j.keys[key] = abandoned{value: bytes.Clone(value)}
 	for len(j.keys) > maxAbandoned {
 		s.c.log.Warn("etcd session forgets an abandoned write: there are too many", "lease", s.id.String(), "key", quoteKey(j.order[0]))
 		delete(j.keys, j.order[0])
 		j.order = j.order[1:]
 	}
 	j.nudge()
+}
+
+// hasJanitor starts the janitor if it does not run yet, and reports whether it
+// does. The caller holds its mutex.
+func (s *Session) hasJanitor() bool {
+	j := &s.janitor
+	if s.ctx.Err() != nil { // nobody waits for a new goroutine
+		return false
+	}
+	if j.wake == nil {
+		j.keys, j.wake, j.ended = make(map[string]abandoned), make(chan struct{}, 1), make(chan struct{})
+		if s.c.start(s.clean) != nil {
+			close(j.ended)
+			return false // the client is closed, and the session with it
+		}
+	}
+	return true
 }
 
 func (j *janitor) nudge() {
@@ -184,6 +206,9 @@ func (s *Session) sweep(ctx context.Context) error {
 	for _, key := range info.Keys {
 		s.janitor.mu.Lock()
 		a, ok := s.janitor.keys[key]
+		if !ok {
+			a, ok = s.janitor.ofAKind(key)
+		}
 		s.janitor.mu.Unlock()
 		if ok {
 			errs = append(errs, s.remove(ctx, key, a))
@@ -199,7 +224,7 @@ func (s *Session) remove(ctx context.Context, key string, a abandoned) error {
 		return err
 	}
 	kv, ok := r.First()
-	if !ok || kv.Lease != s.id || a.value != nil && !bytes.Equal(kv.Value, a.value) {
+	if !ok || kv.Lease != s.id || !a.ours(kv) {
 		return nil
 	}
 	// What was put there since is somebody's own business.

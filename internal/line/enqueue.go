@@ -148,7 +148,7 @@ func (p *place) readView(r *etcd.GetResult, rev int64) view {
 		case kv.Key == p.Line.tenureKey():
 			v.tenure = &kv
 		case kv.CreateRevision < rev:
-			v.front = append(v.front, member(kv))
+			v.front = append(v.front, p.Rule.member(kv))
 		}
 	}
 	n := len(r.KVs)
