@@ -131,3 +131,49 @@ func TestAWaiterWhoseKeyIsGoneDoesNotGetTheLockThatIsReleasedRightAfter(t *testi
 		})
 	}
 }
+
+// watchLater has the next watch connection wait until the function is called.
+func (w *world) watchLater() (let func()) {
+	hold := make(chan struct{})
+	w.srv.DropWatches()
+	w.srv.Inject(etcdtest.Fault{Path: "/v3/watch", Hold: hold})
+	return func() { close(hold) }
+}
+
+func TestAKeyThatGoesBeforeItIsWatchedIsMissed(t *testing.T) {
+	inBubble(t, func(w *world) {
+		a, b := lock.New(w.session(), "deploy"), lock.New(w.session(), "deploy")
+		held := w.acquire(a)
+		for i := range 5 {
+			c := w.start(w.Context(), []*lock.Mutex{b, a}[i%2])
+			w.release(held)
+			held = w.gets(c)
+		}
+		// b holds, by a key that is not used again: a late attempt may create it.
+		w.release(held)
+		w.srv.Inject(etcdtest.Fault{Path: "/v3/kv/txn", Times: 1, LoseReply: true})
+		w.release(w.acquire(b))
+		held = w.acquire(a)
+		let := w.watchLater()
+		c := w.start(w.Context(), b)
+		w.srv.Delete(w.line("deploy")[1])
+		let()
+		synctest.Wait()
+		w.release(held)
+		require.ErrorIs(w, w.fails(c), lock.ErrDeleted)
+	})
+}
+
+func TestAKeyThatGoesWhileALostReplyIsMadeGoodIsMissed(t *testing.T) {
+	inBubble(t, func(w *world) {
+		s := w.session()
+		w.srv.Inject(etcdtest.Fault{Path: "/v3/kv/txn", Times: 1, LoseReply: true})
+		let := w.watchLater()
+		c := w.start(w.Context(), lock.New(s, "deploy"))
+		time.Sleep(time.Second)
+		w.srv.Delete(w.line("deploy")[0])
+		let()
+		require.ErrorIs(w, w.fails(c), lock.ErrDeleted)
+		require.Empty(w, w.line("deploy"))
+	})
+}
