@@ -26,9 +26,7 @@ func (cn *watchConn) over(a *attachment, f *watchFrame) {
 	case f.compact != 0:
 		switch {
 		case w.at != nil: // it was about to move, and has the old connection still
-			if w.at.conn.role == roleRetiring {
-				h.move(w)
-			}
+			h.moveAgain(w)
 		case w.moving != nil && w.moving.created != 0:
 			w.at, w.moving = w.moving, nil
 		default:
@@ -49,6 +47,8 @@ func (cn *watchConn) over(a *attachment, f *watchFrame) {
 			} else {
 				h.place(w)
 			}
+		} else {
+			h.moveAgain(w)
 		}
 	default:
 		e := refused(f.reason)
