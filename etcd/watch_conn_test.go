@@ -237,6 +237,7 @@ func TestAWatchThatHasCaughtUpLeavesItsLaneEvenIfItsWayOutIsLost(t *testing.T) {
 	require.Equal(t, roleShared, next.role)
 
 	// A refusal on the way out is no reason to stay either.
+	h.c.tokens.credentials = func() (string, string) { return "u", "p" }
 	next.ep, next.link, next.rev, next.token = shared.ep, silentLink{}, 9, "t"
 	next.create(w.moving)
 	require.NoError(t, play(t, next, `{"result":{"header":{"cluster_id":"7","revision":"9"},"created":true,"canceled":true,"watch_id":"1","cancel_reason":"etcdserver: invalid auth token"}}`))

@@ -32,10 +32,10 @@ func (cn *watchConn) over(a *attachment, f *watchFrame) {
 		default:
 			h.end(w, w.compacted(f.compact))
 		}
-	case staleTokenReason(f.reason) && cn.token != "" && w.stale < maxStale:
+	case staleTokenReason(f.reason) && w.stale < maxStale && h.c.tokens.drop(cn.token):
+		// There was no token where authentication has just been switched on.
 		w.stale++
-		h.c.tokens.drop(cn.token)
-		if !cn.good && cn.link.transport() == viaWebSocket {
+		if cn.token != "" && !cn.good && cn.link.transport() == viaWebSocket {
 			// The token was good a moment ago. Servers before 3.5.32, 3.6.13
 			// and 3.7 take no token over a WebSocket.
 			cn.ep.watch.refused(viaWebSocket)
