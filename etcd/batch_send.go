@@ -2,6 +2,7 @@ package etcd
 
 import (
 	"context"
+	"slices"
 	"strconv"
 	"time"
 
@@ -39,10 +40,7 @@ func (g *group) fly(batch []*call) {
 // tried again later are back in the queue; send then gives the time until
 // which the first of them wants to wait.
 func (g *group) send(batch []*call) (until time.Time) {
-	var p party
-	for _, k := range batch {
-		p.join(k)
-	}
+	p := partyOf(batch)
 	results, f, again := g.commit(&p)
 	switch {
 	case f == nil:
@@ -64,7 +62,9 @@ func (g *group) send(batch []*call) (until time.Time) {
 
 // commit sends p as one transaction, to each endpoint at most once.
 func (g *group) commit(p *party) (results []OpResult, f *failure, again bool) {
-	body := append(make([]byte, 0, p.bytes+32), `{"success":[`...)
+	buf := newBody()
+	defer buf.free() // the exchange is over, and nothing decoded points into it
+	body := append(slices.Grow(buf.b[:0], p.bytes+32), `{"success":[`...)
 	for i, k := range p.calls {
 		if i > 0 {
 			body = append(body, ',')
@@ -72,6 +72,7 @@ func (g *group) commit(p *party) (results []OpResult, f *failure, again bool) {
 		body = append(body, k.body...)
 	}
 	body = append(body, "]}"...)
+	buf.b = body
 	if h := g.c.cfg.Hooks.Batch; h != nil {
 		h(BatchInfo{Calls: len(p.calls), Bytes: len(body), Write: g.write})
 	}
@@ -97,24 +98,38 @@ func (g *group) commit(p *party) (results []OpResult, f *failure, again bool) {
 
 // decodeBatch reads the reply to a batch: one result for each member.
 func decodeBatch(rd *jsonwire.Reader, ns int, calls []*call) ([]OpResult, error) {
-	res := TxnResult{Results: make([]OpResult, 0, len(calls))}
-	d := decoder{rd, ns}
-	d.txn(&res)
+	var (
+		h       Header
+		results = make([]OpResult, 0, len(calls))
+		d       = decoder{rd, ns}
+		s       = slabs{n: min(slabSize, len(calls))}
+	)
+	for name := range rd.Object {
+		switch string(name) {
+		case "header":
+			d.header(&h)
+		case "responses":
+			for range rd.Array {
+				results = append(results, OpResult{})
+				d.opResultIn(&results[len(results)-1], &s)
+			}
+		}
+	}
 	if rd.Err() != nil {
 		return nil, rd.Err()
 	}
-	if err := res.Header.check(); err != nil {
+	if err := h.check(); err != nil {
 		return nil, err
 	}
-	if len(res.Results) != len(calls) {
+	if len(results) != len(calls) {
 		return nil, errShape("a batch has more or fewer results than members")
 	}
 	for i, k := range calls {
-		if err := res.Results[i].fits(&k.op, res.Header); err != nil {
+		if err := results[i].fits(&k.op, h); err != nil {
 			return nil, err
 		}
 	}
-	return res.Results, nil
+	return results, nil
 }
 
 // speaksOfAMember reports whether a failed batch may do better without some of

@@ -28,6 +28,15 @@ func (l batchLimits) fits(p *party, k *call) bool {
 	return len(p.calls)+1+max(p.depth, k.depth) <= l.ops && p.bytes+len(k.body)+1 <= l.bytes
 }
 
+// partyOf gives the party of calls that were found to fit.
+func partyOf(calls []*call) party {
+	p := party{calls: make([]*call, 0, len(calls))}
+	for _, k := range calls {
+		p.join(k)
+	}
+	return p
+}
+
 func (p *party) join(k *call) {
 	p.calls = append(p.calls, k)
 	p.bytes += len(k.body) + 1
@@ -53,7 +62,7 @@ func (g *group) take() []*call {
 		return nil
 	}
 	var (
-		p    party
+		p    = party{calls: make([]*call, 0, min(len(g.queue), g.limits.ops))}
 		full = g.write && g.full.Load()
 		rest = g.queue[:0]
 	)

@@ -35,17 +35,26 @@ func TestACallThatFindsNothingUnderWayGoesOutAtOnceAsItself(t *testing.T) {
 }
 
 func TestAloneAndNoGroupCommitShareNothing(t *testing.T) {
-	for name, change := range map[string]func(*etcd.Config){
-		"Alone":         func(*etcd.Config) {},
-		"NoGroupCommit": func(cfg *etcd.Config) { cfg.NoGroupCommit = true },
+	none := func(t *testing.T) func(*etcd.Config) {
+		return func(cfg *etcd.Config) {
+			cfg.Hooks.Batch = func(i etcd.BatchInfo) { t.Errorf("batch of %d", i.Calls) }
+		}
+	}
+	for name, test := range map[string]struct {
+		change func(*etcd.Config)
+		get    []etcd.GetOption
+		put    []etcd.PutOption
+		del    []etcd.DeleteOption
+		txn    []etcd.TxnOption
+	}{
+		"Alone":         {func(*etcd.Config) {}, []etcd.GetOption{etcd.Alone()}, []etcd.PutOption{etcd.Alone()}, []etcd.DeleteOption{etcd.Alone()}, []etcd.TxnOption{etcd.Alone()}},
+		"NoGroupCommit": {change: func(cfg *etcd.Config) { cfg.NoGroupCommit = true }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				ctx := context.Background()
 				srv := etcdtest.Start(t)
-				c := newClient(t, srv, change, func(cfg *etcd.Config) {
-					cfg.Hooks.Batch = func(i etcd.BatchInfo) { t.Errorf("batch of %d", i.Calls) }
-				})
+				c := newClient(t, srv, test.change, none(t))
 				var wg sync.WaitGroup
 				revs := make([]int64, 60)
 				for i := range 60 {
@@ -53,17 +62,17 @@ func TestAloneAndNoGroupCommitShareNothing(t *testing.T) {
 						k := fmt.Sprint("k/", i)
 						switch i % 3 {
 						case 0:
-							r, err := c.Put(ctx, k, nil, etcd.Alone())
+							r, err := c.Put(ctx, k, nil, test.put...)
 							require.NoError(t, err)
 							revs[i] = r.Header.Revision
 						case 1:
-							r, err := c.Txn(ctx, etcd.Txn{Then: []etcd.Op{etcd.Put(k, nil)}}, etcd.Alone())
+							r, err := c.Txn(ctx, etcd.Txn{Then: []etcd.Op{etcd.Put(k, nil)}}, test.txn...)
 							require.NoError(t, err)
 							revs[i] = r.Header.Revision
 						default:
-							_, err := c.Get(ctx, etcd.Key(k), etcd.Alone())
+							_, err := c.Get(ctx, etcd.Key(k), test.get...)
 							require.NoError(t, err)
-							_, err = c.Delete(ctx, etcd.Key(k), etcd.Alone())
+							_, err = c.Delete(ctx, etcd.Key(k), test.del...)
 							require.NoError(t, err)
 						}
 					})
@@ -113,7 +122,6 @@ func TestACallWhoseContextEndsOnTheWayIsUnknownAndItsCompanyArrives(t *testing.T
 		mate := w.put("mate", "")
 		close(w.busy)
 		synctest.Wait()
-		require.NoError(t, err, "nothing has come back yet")
 		time.Sleep(2 * time.Second)
 		synctest.Wait()
 		require.ErrorIs(t, err, context.DeadlineExceeded)
@@ -268,5 +276,24 @@ func TestABatchThatNobodyTakesFailsWhenItsTimeIsUp(t *testing.T) {
 			require.True(t, etcd.SafeToRetry(o.err), "%v", o.err)
 			require.ErrorContains(t, o.err, "member1.etcdtest:2379")
 		}
+	})
+}
+
+func TestACallWhoseCallerHasLeftIsNotSentAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newCrowd(t, nil)
+		w.srv.Inject(etcdtest.Fault{Path: "/v3/kv/txn", Times: 1, Delay: time.Second, Refuse: &etcdtest.Error{Code: etcdtest.Unavailable, Message: "etcdserver: no leader"}})
+		hurried, cancel := context.WithTimeout(w.ctx, 500*time.Millisecond)
+		defer cancel()
+		var hurry error
+		w.call(func() { _, hurry = w.c.Put(hurried, "hurry", nil) })
+		a, b := w.put("a", ""), w.put("b", "")
+		w.leave()
+		require.ErrorIs(t, hurry, context.DeadlineExceeded)
+		require.ErrorIs(t, hurry, etcd.ErrUnknownOutcome, "it was on its way")
+		require.NoError(t, a.err)
+		require.NoError(t, b.err)
+		require.Empty(t, w.srv.Keys("hurry"))
+		require.Equal(t, []int{3, 2}, w.sizes())
 	})
 }

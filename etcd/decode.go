@@ -124,14 +124,20 @@ func (d decoder) txn(r *TxnResult) {
 	}
 }
 
-func (d decoder) opResult(r *OpResult) {
+func (d decoder) opResult(r *OpResult) { d.opResultIn(r, &slabs{}) }
+
+// opResultIn takes the memory of plain results from s.
+func (d decoder) opResultIn(r *OpResult, s *slabs) {
 	for name := range d.Object {
 		switch string(name) {
 		case "response_range":
-			r.Get = new(GetResult)
+			r.Get = s.get()
 			d.get(r.Get)
+			if len(r.Get.KVs) == 0 {
+				r.Get.KVs = nil // as a call by itself has it
+			}
 		case "response_put":
-			r.Put = new(PutResult)
+			r.Put = s.put()
 			d.put(r.Put)
 		case "response_delete_range":
 			r.Delete = new(DeleteResult)
@@ -141,6 +147,48 @@ func (d decoder) opResult(r *OpResult) {
 			d.txn(r.Txn)
 		}
 	}
+}
+
+// slabs is memory for the results of a batch. Some of them share a piece, so
+// that a batch costs few allocations; not all of them do, so that a caller who
+// keeps one result keeps no more than a few others with it.
+type slabs struct {
+	n    int // results to a piece; 0 is one
+	gets []getAndKV
+	puts []PutResult
+}
+
+type getAndKV struct {
+	GetResult
+	kv [1]KV
+}
+
+// slabSize is how many results of a batch share a piece of memory.
+const slabSize = 8
+
+func (s *slabs) get() *GetResult {
+	if s.n == 0 {
+		return new(GetResult)
+	}
+	if len(s.gets) == 0 {
+		s.gets = make([]getAndKV, s.n)
+	}
+	g := &s.gets[0]
+	s.gets = s.gets[1:]
+	g.KVs = g.kv[:0] // room for the key, where one is asked for
+	return &g.GetResult
+}
+
+func (s *slabs) put() *PutResult {
+	if s.n == 0 {
+		return new(PutResult)
+	}
+	if len(s.puts) == 0 {
+		s.puts = make([]PutResult, s.n)
+	}
+	p := &s.puts[0]
+	s.puts = s.puts[1:]
+	return p
 }
 
 // fits checks that a transaction's result has the shape the transaction asks

@@ -58,6 +58,7 @@ func (g *getOptions) costly(set KeySet) bool {
 type call struct {
 	op      Op
 	touches []touch // what else its caller's decision rests on; then all it touches
+	touched [1]touch
 
 	// Filled in when it is to share a request.
 	body  []byte    // as an element of a transaction
@@ -76,6 +77,9 @@ type call struct {
 
 // prepare fills in what sharing a request needs to know.
 func (k *call) prepare(ns string) {
+	if k.touches == nil {
+		k.touches = k.touched[:0] // most touch one key
+	}
 	k.touches = appendTouches(k.touches, &k.op)
 	k.body = appendRequestOp(make([]byte, 0, 256), ns, &k.op)
 	k.depth = k.op.depth()
@@ -114,7 +118,10 @@ func (c *Client) single(ctx context.Context, k *call) (OpResult, error) {
 		}
 		r.anyMember = k.op.get.serializable
 	}
-	r.body = appendOp(make([]byte, 0, 256), c.ns, &k.op)
+	buf := newBody()
+	defer buf.free() // the exchange is over
+	r.body = appendOp(buf.b[:0], c.ns, &k.op)
+	buf.b = r.body
 	full := c.writes.full.Load()
 	var res OpResult
 	f := c.try(ctx, r, func(rd *jsonwire.Reader) (err error) {

@@ -34,7 +34,8 @@ func ListAt(revision int64) ListOption {
 }
 
 // List gives the keys of set in order, reading them page by page, all as of
-// one revision, so that the listing is consistent however long it takes. If
+// one revision, so that the listing is consistent however long it takes. Pages
+// become smaller where they would exceed Config.MaxReplyBytes. If
 // that revision is compacted on the way, the last step gives ErrCompacted. An
 // error is given once and ends the sequence.
 func (c *Client) List(ctx context.Context, set KeySet, opts ...ListOption) iter.Seq2[KV, error] {
@@ -53,13 +54,17 @@ func (c *Client) List(ctx context.Context, set KeySet, opts ...ListOption) iter.
 			yield(KV{}, invalid("list", set.String(), errors.New("page size or revision out of range")))
 			return
 		}
-		rest, rev := set, o.revision
+		rest, rev, page := set, o.revision, o.page
 		for {
-			get := []GetOption{WithLimit(o.page), WithRevision(rev)}
+			get := []GetOption{WithLimit(page), WithRevision(rev)}
 			if o.keysOnly {
 				get = append(get, KeysOnly())
 			}
 			r, err := c.Get(ctx, rest, get...)
+			if errors.Is(err, errReplyTooLarge) && page > 1 {
+				page = max(page/8, 1) // the values are large: take fewer at a time
+				continue
+			}
 			if err != nil {
 				yield(KV{}, err)
 				return

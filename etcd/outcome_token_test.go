@@ -47,6 +47,25 @@ func TestAnExpiredTokenIsRenewedOnceForAllCallers(t *testing.T) {
 	})
 }
 
+func TestALateRefusalOfAnOldTokenDoesNotDropTheNewOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx := context.Background()
+		srv := etcdtest.Start(t, etcdtest.WithAuth("secret"))
+		c := newClient(t, srv, asRoot("secret"))
+		_, err := c.Put(ctx, "k", nil)
+		require.NoError(t, err)
+		srv.ExpireTokens()
+		srv.Inject(etcdtest.Fault{Path: "/v3/kv/put", Times: 1, DelayReply: time.Second})
+		var wg sync.WaitGroup
+		wg.Go(func() { _, err := c.Put(ctx, "late", nil); require.NoError(t, err) })
+		synctest.Wait()
+		_, err = c.Put(ctx, "k", nil)
+		require.NoError(t, err)
+		wg.Wait()
+		require.Equal(t, 2, srv.Requests()[authPath])
+	})
+}
+
 func TestAWrongPasswordIsFinalAndNotRepeated(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := etcdtest.Start(t, etcdtest.WithAuth("secret"), etcdtest.WithMembers(3))

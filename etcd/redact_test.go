@@ -159,7 +159,7 @@ func TestSecretsShowNowhereWhateverFails(t *testing.T) {
 		}),
 		"no token": http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) { fmt.Fprint(rw, `{}`) }),
 		"a redirect": http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-			http.Redirect(rw, r, "http://u:"+canaryPassword+"@elsewhere/", 307)
+			http.Redirect(rw, r, "http://u:"+canaryPassword+"@elsewhere/", http.StatusTemporaryRedirect)
 		}),
 		"a cut": http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 			if strings.HasSuffix(r.URL.Path, "/authenticate") {

@@ -41,6 +41,18 @@ func TestASessionThatIsNotRenewedExpiresHereBeforeItDoesAtTheServer(t *testing.T
 	})
 }
 
+func TestTheDeadlineCountsFromBeforeTheRenewalWasSentHoweverSlowTheAnswer(t *testing.T) {
+	inBubble(t, func(t *testing.T, srv *etcdtest.Server, c *Client) {
+		s := newTestSession(t, c, WithTTL(9*time.Second))
+		begun := time.Now()
+		renewal := srv.Inject(etcdtest.Fault{Path: keepAlivePath, DelayReply: 1200 * time.Millisecond, Times: 1})
+		require.NoError(t, renewal.Await(t.Context(), 1))
+		require.Equal(t, 3*time.Second, time.Since(begun))
+		time.Sleep(1300 * time.Millisecond)
+		require.Equal(t, begun.Add(3*time.Second+9*time.Second-900*time.Millisecond), s.Deadline())
+	})
+}
+
 // Whatever goes wrong with renewals, and however slow they are: at the moment
 // when a session learns that it expired, the server still has its lease.
 func TestExpiryIsNoticedHereFirstWhateverHappensToRenewals(t *testing.T) {

@@ -13,11 +13,24 @@ import (
 // So create the watch first, read the state afterwards, and nothing is missed.
 //
 // ctx bounds the creation and nothing else; without a bound of its own the
-// creation is given up after Config.RetryTimeout. The watch lives until Close,
+// creation is given up after Config.RetryTimeout and one attempt. The watch lives until Close,
 // an error of its own (see Watcher.Next), or the end of the client.
 //
-// All watches of a client share one connection; a watch costs neither a
-// goroutine nor a timer.
+// All live watches of a client share one connection, and a watch costs neither
+// a goroutine nor a timer. The connection is HTTP/2 where TLS offers it, else a
+// WebSocket; where a proxy refuses both, every watch is a request of its own,
+// and better is tried again every ten minutes. A watch that has to catch up
+// uses another connection until it is live, so that it does not hold up the
+// others. The connection and the member behind it are checked every two
+// seconds, which is all the traffic of a client that only waits; a member that
+// hangs or is cut off from the others is left after five seconds at most. With
+// authentication the connection is replaced before its token ends (a JWT) or
+// every four minutes.
+//
+// What has arrived waits in memory for Next, within Config.WatchBufferBytes for
+// all watches and an eighth of it for one. A watch that exceeds that is
+// cancelled at the server and goes on from where it was when Next is called: a
+// slow consumer slows itself only, and may find that events were compacted.
 func (c *Client) Watch(ctx context.Context, set KeySet, opts ...WatchOption) (*Watcher, error) {
 	w := &Watcher{hub: c.watches, set: set}
 	for _, o := range opts {

@@ -36,8 +36,12 @@ func (cn *watchConn) add(a *attachment) {
 	cn.lastID++
 	a.id = cn.lastID
 	cn.atts[a.id] = a
-	if cn.link != nil { // otherwise when it is open
-		cn.create(a)
+	if cn.link == nil {
+		return // until it is open
+	}
+	cn.create(a)
+	if len(cn.atts) == 1 && time.Since(cn.checked) > checkPeriod {
+		cn.checkSoon() // nobody has looked since the last watch left
 	}
 }
 

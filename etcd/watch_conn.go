@@ -49,6 +49,7 @@ type watchConn struct {
 	out      []outMessage             // not sent
 
 	heard     bool   // something came
+	silent    int    // checks that found that nothing had come, but should have
 	good      bool   // a watch was created
 	member    uint64 // who is at the other end
 	rev       int64  // the highest revision in its headers
@@ -57,6 +58,7 @@ type watchConn struct {
 	answers   int    // how often it was told
 	lag       lagging
 	idleSince time.Time // when the last watch left
+	checked   time.Time // when it was checked last
 }
 
 func newWatchConn(h *watchHub, role connRole) *watchConn {
@@ -86,7 +88,7 @@ func (cn *watchConn) run() {
 
 // serve uses an open link until the connection ends.
 func (cn *watchConn) serve(link watchLink) error {
-	cn.h.connOpen(cn)
+	cn.h.connOpen(cn, link)
 	c := cn.h.c
 	ended := make(chan struct{}, 3)
 	for _, part := range []func(watchLink) error{cn.read, cn.write, cn.mind} {
@@ -108,15 +110,16 @@ func (cn *watchConn) serve(link watchLink) error {
 	return err
 }
 
-// connOpen asks for the watches that wait for the connection.
-func (h *watchHub) connOpen(cn *watchConn) {
-	link := cn.link
+// connOpen asks for the watches that wait for the connection. From then on each
+// is asked for as it comes.
+func (h *watchHub) connOpen(cn *watchConn, link watchLink) {
 	if hook := h.c.cfg.Hooks.Watch; hook != nil {
 		hook(WatchConnInfo{Endpoint: cn.ep.url, Transport: link.transport().String(), Open: true})
 	}
 	h.c.log.Debug("etcd watch connection opened", "endpoint", cn.ep.url, "transport", link.transport().String())
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	cn.link, cn.checked = link, time.Now()
 	if cn.role == roleLane && !link.duplex() {
 		// It can't be told when a watch has caught up; there is no need to
 		// move it either, since all have their own streams there.

@@ -88,7 +88,7 @@ func (d decoder) watchResult(f *watchFrame) (err error) {
 	return err
 }
 
-// events reads events. One without a key or a revision ends it: a few bytes of
+// events reads events. One without a revision ends it: a few bytes of
 // JSON must not each become an event in memory.
 func (d decoder) events(f *watchFrame) error {
 	for range d.Array {

@@ -127,7 +127,7 @@ func (cn *watchConn) try(ep *endpoint) (watchLink, *failure) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	now := time.Now()
-	cn.ep, cn.link, cn.token, cn.opened = ep, link, token, now
+	cn.ep, cn.token, cn.opened = ep, token, now
 	cn.rev = hd.Revision
 	cn.retire = ep.watch.reprobe(link.transport(), ep.secure)
 	if until := renewBefore(token, now); !until.IsZero() && (cn.retire.IsZero() || until.Before(cn.retire)) {

@@ -21,7 +21,7 @@ func (cn *watchConn) nudge() {
 	}
 }
 
-// check asks for a check of the connection soon.
+// checkSoon asks for a check of the connection.
 func (cn *watchConn) checkSoon() {
 	select {
 	case cn.poke <- struct{}{}:
@@ -86,6 +86,7 @@ func (cn *watchConn) read(link watchLink) error {
 		var lost *lostStream
 		switch {
 		case errors.As(err, &lost):
+			cn.h.c.log.Debug("etcd watch stream ended", "endpoint", cn.ep.url, "reason", lost.err)
 			cn.h.mu.Lock()
 			cn.onLost(lost)
 			cn.h.mu.Unlock()
@@ -96,8 +97,12 @@ func (cn *watchConn) read(link watchLink) error {
 		if err := parseWatchFrame(&rd, m.doc, len(cn.h.c.ns), &f); err != nil {
 			return cn.frameError(err)
 		}
-		if m.id != 0 {
+		switch {
+		case m.id == 0 || f.id == m.id:
+		case f.id == allWatches:
 			f.id = m.id
+		default:
+			return cn.frameError(errShape("a message about another watch than its stream's"))
 		}
 		cn.h.mu.Lock()
 		err = cn.dispatch(&f)

@@ -13,7 +13,8 @@ import (
 // is dead. A member that is cut off from the others answers pings and signs of
 // progress as if all were well. So every checkPeriod the connection itself is
 // pinged, and the member is asked for a linearizable read; both must answer
-// within checkTimeout. This is all the traffic of a client that only watches.
+// within checkTimeout. This is all the traffic of a client that only watches;
+// without a watch there is none.
 const (
 	checkPeriod  = 2 * time.Second
 	checkTimeout = 3 * time.Second
@@ -48,25 +49,33 @@ func (cn *watchConn) mind(link watchLink) error {
 		case <-cn.ctx.Done():
 			return nil
 		}
-		if cn.unneeded() {
+		needed, over := cn.needed()
+		if over {
 			return errIdle
 		}
-		if err := cn.inspect(link); err != nil {
-			return err
+		if needed {
+			if err := cn.inspect(link); err != nil {
+				return err
+			}
 		}
 		timer.Reset(checkPeriod)
 	}
 }
 
-// unneeded reports whether nobody has wanted the connection for long.
-func (cn *watchConn) unneeded() bool {
+// needed reports whether there are watches, and if not, whether the connection
+// has waited long enough for one.
+func (cn *watchConn) needed() (needed, over bool) {
 	cn.h.mu.Lock()
 	defer cn.h.mu.Unlock()
-	if len(cn.atts) > 0 || time.Since(cn.idleSince) < linger {
-		return false
+	if len(cn.atts) > 0 {
+		cn.checked = time.Now()
+		return true, false
+	}
+	if time.Since(cn.idleSince) < linger {
+		return false, false
 	}
 	cn.h.forget(cn) // no watch comes to it any more
-	return true
+	return false, true
 }
 
 // inspect checks the connection and the member once.
@@ -99,10 +108,12 @@ func (cn *watchConn) inspect(link watchLink) error {
 	if err := h.verify(hd, seen, cn.ep.url); err != nil {
 		return err
 	}
-	if err := cn.unanswered(link); err != nil {
-		return err
+	err := cn.unanswered(link)
+	if err == nil {
+		err = cn.lags(hd.Revision)
 	}
-	if err := cn.lags(hd.Revision); err != nil {
+	if err != nil {
+		h.c.eps.failed(cn.ep) // reads work there, watches do not
 		return err
 	}
 	cn.rev = max(cn.rev, hd.Revision)
@@ -135,6 +146,10 @@ func (cn *watchConn) unanswered(link watchLink) error {
 		return nil
 	}
 	if !cn.heard {
+		if cn.silent++; cn.silent < 2 {
+			cn.checkSoon() // it may just have begun to speak
+			return nil
+		}
 		cn.ep.watch.refused(link.transport())
 	}
 	return &Error{Op: "watch", Endpoint: cn.ep.url, Kind: ErrUnavailable, Message: "no answer to a watch for " + waited.String() + " over " + link.transport().String()}

@@ -37,6 +37,6 @@ func Bulky() WatchOption { return watchOption(func(o *watchOptions) { o.bulky = 
 
 // WithProgress makes Next also return when the watch has come further without
 // an event: Events.Events is then empty and Events.Revision says how far. It
-// comes every few seconds as long as the cluster's revision grows, and never
-// over a connection that can only carry one request (see package docs).
+// comes every few seconds as long as the cluster's revision grows; where a
+// proxy leaves only plain requests, every ten minutes or as the server is set.
 func WithProgress() WatchOption { return watchOption(func(o *watchOptions) { o.progress = true }) }

@@ -45,6 +45,8 @@ func (l *postLink) send(_ context.Context, m *outMessage) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch {
+	case l.ctx.Err() != nil:
+		return l.ctx.Err() // close waits for nobody who comes now
 	case m.create:
 		ctx, cancel := context.WithCancel(l.ctx)
 		l.streams[m.id] = cancel
@@ -113,6 +115,8 @@ func (l *postLink) recv() (inMessage, error) {
 func (l *postLink) check(context.Context) error { return nil }
 
 func (l *postLink) close() {
+	l.mu.Lock()
 	l.cancel()
+	l.mu.Unlock()
 	l.wg.Wait()
 }

@@ -89,7 +89,6 @@ func (cn *watchConn) onLost(lost *lostStream) {
 	if a == nil {
 		return
 	}
-	cn.h.c.log.Debug("etcd watch stream ended", "endpoint", cn.ep.url, "watch", a.w.set.String(), "reason", lost.err)
 	for i, p := range cn.pending {
 		if p.a == a {
 			cn.pending = append(cn.pending[:i], cn.pending[i+1:]...)

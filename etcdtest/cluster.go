@@ -10,6 +10,8 @@ var (
 	errPeerURLExists    = &Error{Code: FailedPrecondition, Message: "etcdserver: Peer URLs already exists"}
 	errBadURLs          = &Error{Code: InvalidArgument, Message: "etcdserver: given member URLs are invalid"}
 	errNotLearner       = &Error{Code: FailedPrecondition, Message: "etcdserver: can only promote a learner member"}
+	errMemberExists     = &Error{Code: FailedPrecondition, Message: "etcdserver: member ID already exist"}
+	errLearnerNotReady  = &Error{Code: FailedPrecondition, Message: "etcdserver: can only promote a learner member which is in sync with leader"}
 	errTooManyLearners  = &Error{Code: FailedPrecondition, Message: "etcdserver: too many learner members in cluster"}
 	errNotEnoughStarted = &Error{Code: FailedPrecondition, Message: "etcdserver: re-configuration failed due to not enough started members"}
 )
@@ -127,10 +129,16 @@ func (s *Server) checkPeerURLs(urls []string, except *member) *Error {
 // serveMemberAdd adds a member that never starts. A learner changes nothing; a
 // voter counts for the quorum, so etcd refuses it where that would be lost.
 func (s *Server) serveMemberAdd(c *call, r memberRequest) (any, *Error) {
-	if err := s.checkPeerURLs(r.peerURLs, nil); err != nil {
+	if err := s.auth.admin(c.user); err != nil {
 		return nil, err
 	}
-	if err := s.auth.admin(c.user); err != nil {
+	for _, m := range s.members {
+		// A member's ID is made from its URLs, so that equal URLs collide.
+		if !m.removed && slices.Equal(m.peerURLs, r.peerURLs) {
+			return nil, errMemberExists
+		}
+	}
+	if err := s.checkPeerURLs(r.peerURLs, nil); err != nil {
 		return nil, err
 	}
 	started, voters := 0, 0
@@ -202,6 +210,8 @@ func (s *Server) serveMemberPromote(c *call, r memberRequest) (any, *Error) {
 		return nil, errMemberNotFound
 	case !m.learner:
 		return nil, errNotLearner
+	case m.down:
+		return nil, errLearnerNotReady // it never started, so it has caught up with nothing
 	}
 	m.learner = false
 	s.settle()

@@ -29,6 +29,17 @@ func inMemory(version string) conformance.Target {
 	}}
 }
 
-func TestTheServerConformsAs35(t *testing.T) { conformance.Run(t, inMemory("3.5.35")) }
-func TestTheServerConformsAs36(t *testing.T) { conformance.Run(t, inMemory("3.6.14")) }
-func TestTheServerConformsAs37(t *testing.T) { conformance.Run(t, inMemory("3.7.3")) }
+func TestTheServerConformsAs35(t *testing.T) {
+	t.Parallel()
+	conformance.Run(t, inMemory("3.5.35"))
+}
+
+func TestTheServerConformsAs36(t *testing.T) {
+	t.Parallel()
+	conformance.Run(t, inMemory("3.6.14"))
+}
+
+func TestTheServerConformsAs37(t *testing.T) {
+	t.Parallel()
+	conformance.Run(t, inMemory("3.7.3"))
+}

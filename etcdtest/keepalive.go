@@ -8,7 +8,7 @@ import (
 
 // serveKeepAlive answers every renewal in the body with a message of its own.
 // A lease that is not there is answered without a TTL. What can't be understood
-// ends the stream without a word, as the end of the body does.
+// ends the stream without a word, as the end of the body does; 3.5 says so.
 func (s *Server) serveKeepAlive(c *call) {
 	c.kind = leases
 	body, err := io.ReadAll(c.r.Body)
@@ -24,7 +24,10 @@ func (s *Server) serveKeepAlive(c *call) {
 			o, perr := p.next()
 			d := &decoder{old: s.minor <= 5}
 			r, _ := decodeLease(d, o)
-			if perr != nil || d.err != nil {
+			if err := firstError(perr, d.err); perr == io.EOF || err != nil && s.minor > 5 {
+				return
+			} else if err != nil {
+				s.writeError(c.w, &Error{Code: Unknown, Message: err.Error()})
 				return
 			}
 			rep, err := s.keepAlive(c, r)
@@ -43,20 +46,24 @@ func (s *Server) serveKeepAlive(c *call) {
 	})
 }
 
-// keepAlive renews one lease. From 3.7 on that needs permission to write all
-// of its keys.
+func firstError(err error, e *Error) error {
+	if err == nil && e != nil {
+		return e
+	}
+	return err
+}
+
+// keepAlive renews one lease. That needs permission to write all of its keys.
 func (s *Server) keepAlive(c *call, r leaseRequest) (any, *Error) {
 	if err := s.ready(c); err != nil {
 		return nil, err
 	}
 	return s.inOrder(c, func() (any, *Error) {
-		if s.minor >= 7 {
-			if err := s.auth.user(c.user); err != nil {
-				return nil, err
-			}
-			if err := s.mayWriteLease(c.user, r.id); err != nil {
-				return nil, err
-			}
+		if err := s.auth.user(c.user); err != nil {
+			return nil, err
+		}
+		if err := s.mayWriteLease(c.user, r.id); err != nil {
+			return nil, err
 		}
 		rep := grantReply{Header: c.header(), ID: r.id}
 		if l := s.leases[r.id]; l != nil {

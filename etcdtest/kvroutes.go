@@ -12,7 +12,7 @@ func (s *Server) kvRoutes() map[string]*route {
 
 func decodeRange(d *decoder, o map[string]any) (*rangeRequest, *Error) {
 	r := d.rangeRequest(o)
-	return r, r.check()
+	return r, r.check(d.old)
 }
 
 func decodePut(d *decoder, o map[string]any) (*putRequest, *Error) {
@@ -27,7 +27,7 @@ func decodeDelete(d *decoder, o map[string]any) (*deleteRequest, *Error) {
 
 func (s *Server) decodeTxn(d *decoder, o map[string]any) (*txnRequest, *Error) {
 	t := d.txnRequest(o)
-	if err := t.check(s.opts.maxTxnOps); err != nil {
+	if err := t.check(s.opts.maxTxnOps, d.old); err != nil {
 		return t, err
 	}
 	for _, ops := range [][]opRequest{t.success, t.failure} {

@@ -79,7 +79,7 @@ func TestASnapshotEndsWithItsChecksum(t *testing.T) {
 	require.Zero(t, size%512)
 }
 
-func TestMembersAreAddedPromotedMovedAndRemoved(t *testing.T) {
+func TestMembersAreAddedMovedAndRemoved(t *testing.T) {
 	s := Start(t, WithMembers(3))
 	c := newClient(t, s)
 	members := list(c.call("/v3/cluster/member/list", obj{})["members"])
@@ -92,12 +92,15 @@ func TestMembersAreAddedPromotedMovedAndRemoved(t *testing.T) {
 	added := c.call("/v3/cluster/member/add", obj{"peerURLs": []string{"http://10.0.0.1:2380"}, "isLearner": true})
 	id := added["member"].(obj)["ID"]
 	require.Equal(t, true, added["member"].(obj)["isLearner"])
-	require.Equal(t, "etcdserver: Peer URLs already exists",
+	require.Equal(t, "etcdserver: member ID already exist",
 		c.refused("/v3/cluster/member/add", obj{"peerURLs": []string{"http://10.0.0.1:2380"}}))
+	require.Equal(t, "etcdserver: Peer URLs already exists",
+		c.refused("/v3/cluster/member/add", obj{"peerURLs": []string{"http://10.0.0.9:2380", "http://10.0.0.1:2380"}}))
 	require.Equal(t, "etcdserver: can only promote a learner member",
 		c.refused("/v3/cluster/member/promote", obj{"ID": members[0]["ID"]}))
 	c.call("/v3/cluster/member/update", obj{"ID": id, "peerURLs": []string{"http://10.0.0.2:2380"}})
-	c.call("/v3/cluster/member/promote", obj{"ID": id})
+	require.Equal(t, "etcdserver: can only promote a learner member which is in sync with leader",
+		c.refused("/v3/cluster/member/promote", obj{"ID": id}))
 	rep := c.call("/v3/cluster/member/remove", obj{"ID": id})
 	require.Len(t, rep["members"], 3)
 	require.Equal(t, "etcdserver: member not found", c.refused("/v3/cluster/member/remove", obj{"ID": id}))

@@ -54,6 +54,8 @@ func (s *Server) serveV3(c *call) {
 		s.writeNoRoute(c.w, http.StatusNotFound)
 	case c.path == "/v3/watch" && isUpgrade(c.r):
 		s.serveWebSocket(c)
+	case isUpgrade(c.r):
+		s.serveSocketCall(c, rt)
 	case c.r.Method != http.MethodPost:
 		s.writeNoRoute(c.w, http.StatusMethodNotAllowed)
 	case stream != nil:

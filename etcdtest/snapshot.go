@@ -27,7 +27,7 @@ func (s *Server) serveSnapshot(c *call) {
 		var data any
 		if err == nil {
 			data, err = s.inOrder(c, func() (any, *Error) {
-				return s.snapshot(), s.auth.admin(c.user)
+				return s.snapshot(), s.maintainer(c)
 			})
 		}
 		if err != nil {

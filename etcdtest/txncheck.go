@@ -4,11 +4,13 @@ import "slices"
 
 // The checks that a request must pass before it is proposed at all.
 
-func (r *rangeRequest) check() *Error {
+func (r *rangeRequest) check(old bool) *Error {
 	if r.key == "" {
 		return errEmptyKey
 	}
-	if r.order < 0 || r.order >= len(sortOrders) || r.target < 0 || r.target >= len(sortTargets) {
+	// 3.5 takes any order; a target that is not there would end its process.
+	badOrder := r.order < 0 || r.order >= len(sortOrders)
+	if badOrder && !old || r.target < 0 || r.target >= len(sortTargets) {
 		return errInvalidSort
 	}
 	return nil
@@ -35,7 +37,7 @@ func (r *deleteRequest) check() *Error {
 
 // check counts operations and looks at each. What a level uses is taken off
 // what its nested txns may use: N nested txns of k operations need N+k <= max.
-func (t *txnRequest) check(maxOps int) *Error {
+func (t *txnRequest) check(maxOps int, old bool) *Error {
 	n := max(len(t.compares), len(t.success), len(t.failure))
 	if n > maxOps {
 		return errTooManyOps
@@ -47,7 +49,7 @@ func (t *txnRequest) check(maxOps int) *Error {
 	}
 	for _, ops := range [][]opRequest{t.success, t.failure} {
 		for i := range ops {
-			if err := ops[i].check(maxOps - n); err != nil {
+			if err := ops[i].check(maxOps-n, old); err != nil {
 				return err
 			}
 		}
@@ -55,16 +57,16 @@ func (t *txnRequest) check(maxOps int) *Error {
 	return nil
 }
 
-func (op *opRequest) check(maxOps int) *Error {
+func (op *opRequest) check(maxOps int, old bool) *Error {
 	switch {
 	case op.rng != nil:
-		return op.rng.check()
+		return op.rng.check(old)
 	case op.put != nil:
 		return op.put.check()
 	case op.del != nil:
 		return op.del.check()
 	case op.txn != nil:
-		return op.txn.check(maxOps)
+		return op.txn.check(maxOps, old)
 	}
 	return errKeyNotFound
 }

@@ -20,19 +20,27 @@ func (s *Server) serveWebSocket(c *call) {
 	c.request = &Request{Path: c.path, Member: c.member}
 	c.leader = false
 	s.withStreamFaults(c, func(out *flusher) {
-		var protocols []string
-		if strings.Contains(c.r.Header.Get("Sec-WebSocket-Protocol"), "Bearer") {
-			protocols = []string{"Bearer"}
+		if conn := s.accept(c); conn != nil {
+			s.runWebSocket(c, conn, out)
 		}
-		conn, err := websocket.Accept(c.w, c.r, &websocket.AcceptOptions{
-			InsecureSkipVerify: true, Subprotocols: protocols, CompressionMode: websocket.CompressionDisabled,
-		})
-		if err != nil {
-			return // Accept has answered
-		}
-		conn.SetReadLimit(-1)
-		s.runWebSocket(c, conn, out)
 	})
+}
+
+// accept upgrades a request. It returns nil where that failed; the client was
+// told then.
+func (s *Server) accept(c *call) *websocket.Conn {
+	var protocols []string
+	if strings.Contains(c.r.Header.Get("Sec-WebSocket-Protocol"), "Bearer") {
+		protocols = []string{"Bearer"}
+	}
+	conn, err := websocket.Accept(c.w, c.r, &websocket.AcceptOptions{
+		InsecureSkipVerify: true, Subprotocols: protocols, CompressionMode: websocket.CompressionDisabled,
+	})
+	if err != nil {
+		return nil
+	}
+	conn.SetReadLimit(-1)
+	return conn
 }
 
 func (s *Server) runWebSocket(c *call, conn *websocket.Conn, out *flusher) {

@@ -68,8 +68,22 @@ var inProcess = conformance.Target{Version: "3.7.3", New: func(t *testing.T, opt
 	return s
 }}
 
-func TestTheEmbeddedServerConforms(t *testing.T) { conformance.Run(t, inProcess) }
+func TestTheEmbeddedServerConforms(t *testing.T) {
+	t.Parallel()
+	conformance.Run(t, inProcess)
+}
 
-func TestProcessesOf35Conform(t *testing.T) { conformance.Run(t, processes("3.5", "3.5.35")) }
-func TestProcessesOf36Conform(t *testing.T) { conformance.Run(t, processes("3.6", "3.6.14")) }
-func TestProcessesOf37Conform(t *testing.T) { conformance.Run(t, processes("3.7", "3.7.3")) }
+func TestProcessesOf35Conform(t *testing.T) {
+	t.Parallel()
+	conformance.Run(t, processes("3.5", "3.5.35"))
+}
+
+func TestProcessesOf36Conform(t *testing.T) {
+	t.Parallel()
+	conformance.Run(t, processes("3.6", "3.6.14"))
+}
+
+func TestProcessesOf37Conform(t *testing.T) {
+	t.Parallel()
+	conformance.Run(t, processes("3.7", "3.7.3"))
+}

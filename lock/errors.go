@@ -15,12 +15,17 @@ import (
 var (
 	// ErrHeld: TryAcquire found the lock held, or others waiting for it.
 	ErrHeld = line.ErrHeld
+	// ErrQuarantine: nobody holds the lock, and nobody gets it yet; see
+	// WithQuarantine. TryAcquire's error answers for ErrHeld as well.
+	ErrQuarantine = line.ErrQuarantine
 	// ErrNotHeld: nobody holds the lock, or not with that token.
 	ErrNotHeld = errors.New("not held")
 	// ErrLost: the lock was held, and lost before it was released.
 	ErrLost = errors.New("lock lost")
 	// ErrReleased: the handle was released.
 	ErrReleased = line.ErrReleased
+	// ErrDowngraded: the handle was a writer's and was downgraded.
+	ErrDowngraded = errors.New("downgraded to reading")
 	// ErrDeleted: somebody deleted the lock's key.
 	ErrDeleted = line.ErrDeleted
 	// ErrBroken: an operator took the lock away; see BrokenError.

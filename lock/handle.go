@@ -3,6 +3,7 @@ package lock
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"github.com/quorate/quorate/etcd"
@@ -14,6 +15,26 @@ import (
 type Handle struct {
 	name  string
 	entry *line.Entry
+	guard etcd.Cmp
+	ctx   context.Context
+	end   context.CancelCauseFunc // only of one that can be downgraded
+
+	mu    sync.Mutex
+	state downgrade
+}
+
+// downgrade says how far a downgrade has come.
+type downgrade uint8
+
+const (
+	notDowngraded downgrade = iota
+	downgrading
+	downgradeFailed
+	downgraded
+)
+
+func newHandle(name string, e *line.Entry) *Handle {
+	return &Handle{name: name, entry: e, guard: e.Guard(), ctx: e.Context()}
 }
 
 // Context ends when the lock is lost, and when it is released. context.Cause
@@ -22,13 +43,16 @@ type Handle struct {
 //
 // A lock that was had without a wait is watched once it has been held for 75
 // ms; a deletion by hand before that is noticed then.
-func (h *Handle) Context() context.Context { return h.entry.Context() }
+func (h *Handle) Context() context.Context { return h.ctx }
 
 // Err gives nil while the lock is held, ErrReleased once it was released, and
 // otherwise an error that answers errors.Is for ErrLost and the cause. It looks
 // at the clock itself: after a pause of the process it tells of an expiry
 // before any timer has fired. It does no I/O.
 func (h *Handle) Err() error {
+	if err := context.Cause(h.ctx); errors.Is(err, ErrDowngraded) {
+		return err
+	}
 	err := h.entry.Err()
 	if err == nil || errors.Is(err, ErrReleased) {
 		return err
@@ -43,7 +67,7 @@ func (h *Handle) Token() int64 { return h.entry.Token() }
 // Guard holds as long as the lock is held by this handle. In the If of a
 // transaction it makes sure that the transaction is not carried out after a
 // loss, whether the loss is noticed or not.
-func (h *Handle) Guard() etcd.Cmp { return h.entry.Guard() }
+func (h *Handle) Guard() etcd.Cmp { return h.guard }
 
 // Release lets the lock go. Its context ends first. It is idempotent; of
 // several callers one does the work and the others wait for it.
@@ -52,12 +76,20 @@ func (h *Handle) Guard() etcd.Cmp { return h.entry.Guard() }
 // before, the error answers errors.Is for ErrLost and the cause. If ctx or the
 // client ended before etcd confirmed, the session goes on removing the key in
 // the background, as long as it lives, and Release may be called again.
+//
+// Of a handle that was downgraded it does nothing: the lock is the new handle's.
 func (h *Handle) Release(ctx context.Context) error {
-	err := h.entry.Release(ctx)
-	switch {
-	case err == nil:
+	if h.downgradeState() == downgraded {
 		return nil
-	case h.entry.Lost():
+	}
+	err := h.entry.Release(ctx)
+	if err == nil {
+		return nil
+	}
+	if loss := h.entry.Loss(); loss != nil {
+		if !errors.Is(err, loss) {
+			err = errors.Join(loss, err)
+		}
 		return lost("release", h.name, err)
 	}
 	return failed("release", h.name, err)
@@ -69,14 +101,16 @@ const releaseTimeout = 5 * time.Second
 // do runs fn under the lock.
 func (h *Handle) do(ctx context.Context, fn func(context.Context, *Handle) error) (err error) {
 	run, cancel := context.WithCancelCause(ctx)
-	stop := context.AfterFunc(h.Context(), func() { cancel(context.Cause(h.Context())) })
+	stop := context.AfterFunc(h.entry.Context(), func() { cancel(context.Cause(h.entry.Context())) })
 	defer func() { // also if fn panics
 		stop()
 		cancel(nil)
 		rctx, done := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
 		defer done()
-		if rerr := h.Release(rctx); errors.Is(rerr, ErrLost) {
-			err = errors.Join(err, rerr)
+		// The entry, not the handle: fn may have downgraded that.
+		_ = h.entry.Release(rctx)
+		if loss := h.entry.Loss(); loss != nil {
+			err = errors.Join(err, lost("hold", h.name, loss))
 		}
 	}()
 	return fn(run, h)

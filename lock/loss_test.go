@@ -26,6 +26,12 @@ var losses = []loss{
 	{"the key is deleted by hand", func(w *world, _ *etcd.Session, key string) {
 		require.True(w, w.srv.Delete(key))
 	}, lock.ErrDeleted},
+	{"an operator breaks it", func(w *world, s *etcd.Session, key string) {
+		kv, _ := w.srv.Get(key)
+		c, err := lock.Break(w.Context(), s.Client(), "deploy", kv.CreateRevision, "stuck since noon")
+		require.NoError(w, err)
+		require.Equal(w, key, c.Key)
+	}, lock.ErrBroken},
 	{"the session is closed", func(w *world, s *etcd.Session, _ string) {
 		require.NoError(w, s.Close(w.Context()))
 	}, etcd.ErrSessionClosed},

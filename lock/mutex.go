@@ -3,6 +3,8 @@ package lock
 import (
 	"context"
 	"errors"
+	"fmt"
+	"time"
 
 	"github.com/quorate/quorate/etcd"
 	"github.com/quorate/quorate/internal/line"
@@ -17,7 +19,37 @@ type Mutex struct{ contest }
 // New describes the mutex of that name. It does no I/O: what is wrong with the
 // name or an option is said by the first call.
 func New(s *etcd.Session, name string, opts ...Option) *Mutex {
-	return &Mutex{newContest(s, name, opts)}
+	m := &Mutex{newContest(s, name, opts)}
+	o := collect(opts)
+	if o.useQuarantine && m.err == nil {
+		m.quarantine, m.err = o.checkQuarantine()
+	}
+	return m
+}
+
+// noQuarantine refuses the option for other locks than a Mutex.
+func (c *contest) noQuarantine(opts []Option) {
+	if c.err == nil && collect(opts).useQuarantine {
+		c.err = errors.New("only a Mutex has a quarantine")
+	}
+}
+
+// checkQuarantine gives the quarantine as it will be.
+func (o options) checkQuarantine() (time.Duration, error) {
+	const most = 24 * time.Hour
+	switch d := o.quarantine; {
+	case d <= 0 || d > most:
+		return 0, fmt.Errorf("the quarantine is not between 0 and %v: %v", most, d)
+	case o.useRaw:
+		return 0, errors.New("a quarantine does not go with a raw prefix: contenders of other programs would not respect it")
+	default:
+		return max((d + time.Second - 1).Truncate(time.Second), 2*time.Second), nil
+	}
+}
+
+// rule is that of a writer.
+func (m *Mutex) rule() line.Rule {
+	return line.Rule{Kind: line.Writer, Quarantine: m.quarantine}
 }
 
 func newContest(s *etcd.Session, name string, opts []Option) contest {
@@ -45,14 +77,14 @@ func newContest(s *etcd.Session, name string, opts []Option) contest {
 // session ended or the contender's key was taken away while it waited, the
 // error answers for that cause, as a held lock's context would.
 func (m *Mutex) Acquire(ctx context.Context) (*Handle, error) {
-	return m.acquire(ctx, "acquire", line.Acquire, line.Rule{Kind: line.Writer})
+	return m.acquire(ctx, "acquire", line.Acquire, m.rule())
 }
 
 // TryAcquire takes the lock if nobody holds it and nobody waits for it;
 // otherwise the error answers errors.Is for ErrHeld and tells who is there. It
 // never stands in the line.
 func (m *Mutex) TryAcquire(ctx context.Context) (*Handle, error) {
-	return m.acquire(ctx, "try", line.Try, line.Rule{Kind: line.Writer})
+	return m.acquire(ctx, "try", line.Try, m.rule())
 }
 
 // Do calls fn while it holds the lock, and releases it afterwards, also if fn
@@ -70,8 +102,10 @@ func (m *Mutex) Do(ctx context.Context, fn func(ctx context.Context, h *Handle) 
 	return h.do(ctx, fn)
 }
 
-// acquire enters the line in either way.
-func (c *contest) acquire(ctx context.Context, op string, enter func(context.Context, ...line.Want) (*line.Entry, error), rule line.Rule) (*Handle, error) {
+// enter is a way to enter lines: line.Acquire or line.Try.
+type enter = func(context.Context, ...line.Want) (*line.Entry, error)
+
+func (c *contest) acquire(ctx context.Context, op string, enter enter, rule line.Rule) (*Handle, error) {
 	w, err := c.want(rule)
 	if err != nil {
 		return nil, failed(op, c.name, err)
@@ -80,7 +114,7 @@ func (c *contest) acquire(ctx context.Context, op string, enter func(context.Con
 	if err != nil {
 		return nil, failed(op, c.name, err)
 	}
-	return &Handle{name: c.name, entry: e}, nil
+	return newHandle(c.name, e), nil
 }
 
 func (c *contest) want(rule line.Rule) (line.Want, error) {

@@ -3,7 +3,7 @@ package lock
 import (
 	"errors"
 	"maps"
-	"strings"
+	"time"
 
 	"github.com/quorate/quorate/internal/line"
 	"github.com/quorate/quorate/internal/names"
@@ -20,6 +20,9 @@ type options struct {
 	raw    string
 	useRaw bool
 	meta   map[string]string
+
+	quarantine    time.Duration
+	useQuarantine bool
 }
 
 type option func(*options)
@@ -32,7 +35,7 @@ func (f option) apply(o *options) { f(o) }
 // concurrency.NewMutex(session, prefix). Prefixes of which one starts with the
 // other and a "/" do not mix.
 func WithPrefix(prefix string) Option {
-	return option(func(o *options) { o.raw, o.useRaw = strings.TrimSuffix(prefix, "/"), true })
+	return option(func(o *options) { o.raw, o.useRaw = prefix, true })
 }
 
 // WithMetadata adds what the contender says of itself, for whoever looks at the
@@ -40,6 +43,20 @@ func WithPrefix(prefix string) Option {
 // bytes.
 func WithMetadata(meta map[string]string) Option {
 	return option(func(o *options) { o.meta = maps.Clone(meta) })
+}
+
+// WithQuarantine keeps everybody out of a Mutex for d after it was lost without
+// a release: because the session ended, the key was deleted, or the lock was
+// broken. It is for what goes on after its holder has died: a machine that is
+// still writing, a request under way. d counts from when somebody first asks for
+// the lock after the loss, by the server's clock; it is rounded up to whole
+// seconds, at least 2.
+//
+// All parties must give the same; whoever gives another, or none, gets an error
+// that answers errors.Is for ErrMismatch. An acquisition then costs a second
+// commit. It does not go with WithPrefix.
+func WithQuarantine(d time.Duration) Option {
+	return option(func(o *options) { o.quarantine, o.useQuarantine = d, true })
 }
 
 func collect(opts []Option) options {
@@ -81,8 +98,9 @@ func (o options) show(name string) string {
 // A contest is what the locks of all kinds are made of: a line, and what is
 // known to be wrong with it.
 type contest struct {
-	name string
-	line *line.Line
-	meta map[string]string
-	err  error
+	name       string
+	line       *line.Line
+	meta       map[string]string
+	quarantine time.Duration
+	err        error
 }

@@ -176,7 +176,7 @@ func (c *Cluster) Close() error {
 		m.client.Close()
 		m.peer.Close()
 		if m.process.Load() != nil {
-			m.process.Load().kill()
+			m.process.Load().Kill()
 		}
 	}
 	if err := os.RemoveAll(c.dir); err != nil {

@@ -16,7 +16,7 @@ type member struct {
 	clientAddr   string // where etcd itself listens
 	peerAddr     string
 	client, peer *Proxy
-	process      atomic.Pointer[process] // nil before the first start
+	process      atomic.Pointer[Process] // nil before the first start
 	paused       atomic.Bool
 }
 
@@ -24,7 +24,7 @@ type member struct {
 // port refuses connections from then on.
 func (c *Cluster) Kill(i int) {
 	c.members[i].client.Refuse()
-	c.members[i].process.Load().kill()
+	c.members[i].process.Load().Kill()
 	c.members[i].paused.Store(false)
 }
 
@@ -45,9 +45,13 @@ func (c *Cluster) Terminate(ctx context.Context, i int) error {
 }
 
 // Pause stops member i in its tracks (SIGSTOP): its connections stay open, and
-// nothing moves until Resume.
+// nothing moves until Resume. On Linux it returns when that is so.
 func (c *Cluster) Pause(i int) error {
-	if err := pause(c.members[i].process.Load().cmd.Process); err != nil {
+	err := pause(c.members[i].process.Load().cmd.Process)
+	if err == nil {
+		err = awaitStopped(c.PID(i))
+	}
+	if err != nil {
 		return fmt.Errorf("pause %s: %w", c.members[i].name, err)
 	}
 	c.members[i].paused.Store(true)
@@ -88,7 +92,7 @@ func (c *Cluster) Wipe(i int) error {
 func (c *Cluster) Running(i int) bool { return c.members[i].process.Load().alive() }
 
 // PID returns the process id of member i.
-func (c *Cluster) PID(i int) int { return c.members[i].process.Load().cmd.Process.Pid }
+func (c *Cluster) PID(i int) int { return c.members[i].process.Load().PID() }
 
 // Client returns the proxy between clients and member i.
 func (c *Cluster) Client(i int) *Proxy { return c.members[i].client }
@@ -103,7 +107,7 @@ func (c *Cluster) Log(i int) string {
 }
 
 func (c *Cluster) launch(m *member) error {
-	p, err := startProcess(c.binary, c.args(m), m.logFile)
+	p, err := StartProcess(c.binary, c.args(m), m.logFile)
 	if err != nil {
 		return fmt.Errorf("member %s: %w", m.name, err)
 	}
@@ -155,6 +159,8 @@ func (c *Cluster) newMember(i int) (*member, error) {
 		m.client.Close()
 		return nil, err
 	}
-	m.peer.blocked = func(source string, dir Direction) bool { return c.links.blocked(source, i, dir) }
+	m.peer.change(func() {
+		m.peer.blocked = func(source string, dir Direction) bool { return c.links.blocked(source, i, dir) }
+	})
 	return m, nil
 }

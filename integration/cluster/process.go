@@ -7,20 +7,21 @@ import (
 	"runtime"
 )
 
-// process is one run of an etcd server.
-type process struct {
+// Process is one run of an etcd server.
+type Process struct {
 	cmd    *exec.Cmd
 	exited chan struct{} // closed when it is gone and reaped
 }
 
-// startProcess runs a binary with its output appended to a file.
-func startProcess(binary string, args []string, logFile string) (*process, error) {
+// StartProcess runs an etcd binary with its output appended to a file. On Linux
+// it dies with this process. Kill it.
+func StartProcess(binary string, args []string, logFile string) (*Process, error) {
 	log, err := os.OpenFile(logFile, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return nil, err
 	}
 	defer log.Close() // the child has its own
-	p := &process{cmd: exec.Command(binary, args...), exited: make(chan struct{})}
+	p := &Process{cmd: exec.Command(binary, args...), exited: make(chan struct{})}
 	p.cmd.Stdout, p.cmd.Stderr = log, log
 	p.cmd.SysProcAttr = dieWithParent()
 	started := make(chan error, 1)
@@ -41,13 +42,17 @@ func startProcess(binary string, args []string, logFile string) (*process, error
 	return p, nil
 }
 
-// kill ends the process at once and returns when it is gone.
-func (p *process) kill() {
+// Kill ends the process at once, as kill -9 does, and returns when it is gone.
+// Killing it twice does nothing.
+func (p *Process) Kill() {
 	p.cmd.Process.Kill() //nolint:errcheck // it may be gone already
 	<-p.exited
 }
 
-func (p *process) alive() bool {
+// PID returns the process id.
+func (p *Process) PID() int { return p.cmd.Process.Pid }
+
+func (p *Process) alive() bool {
 	select {
 	case <-p.exited:
 		return false

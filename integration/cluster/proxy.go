@@ -12,13 +12,13 @@ import (
 type Proxy struct {
 	target  string
 	addr    string
-	blocked func(source string, dir Direction) bool // called with mu held
 	running sync.WaitGroup
 
 	mu       sync.Mutex
 	listener net.Listener // nil while refusing
 	conns    map[*conn]struct{}
-	changed  chan struct{} // closed and replaced when a fault changes
+	changed  chan struct{}                           // closed and replaced when a fault changes
+	blocked  func(source string, dir Direction) bool // links only
 	held     bool
 	delay    [2]time.Duration
 	cuts     []*Cut

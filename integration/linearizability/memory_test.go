@@ -122,7 +122,7 @@ func TestHistoriesAreLinearizableInMemory(t *testing.T) {
 			if oneIn > 0 {
 				wg.Go(func() { m.meddle(ctx) })
 			}
-			sum := histories(t, workload{clients: m.clients, goroutines: 6, calls: 12, seed: 1, patience: 300 * time.Millisecond}, 8*time.Second)
+			sum := histories(t, workload{clients: m.clients, goroutines: 6, calls: 12, seed: 1, patience: 300 * time.Millisecond}, 5*time.Second)
 			cancel()
 			wg.Wait()
 			t.Logf("%+v, %d calls in batches", sum, m.batched)

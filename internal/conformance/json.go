@@ -64,6 +64,14 @@ var jsonFacts = topic{name: "paths and JSON", facts: []fact{
 			}
 		}
 	}},
+	{"names are accepted in camel case too, and answered in their own", func(t *testing.T, g *gateway) {
+		rev := g.put(t, "a", "")
+		g.put(t, "b", "")
+		n := g.post(t, "/v3/kv/range", o{"key": g.key(""), "rangeEnd": g.end(), "maxModRevision": rev})
+		if got := g.keys(t, n); got != "a" || !n.at("kvs", 0, "mod_revision").exists() {
+			t.Errorf("the answer is %s", n)
+		}
+	}},
 	{"an unknown enum name is refused by 3.5 and read as zero since", func(t *testing.T, g *gateway) {
 		g.put(t, "k", "")
 		body := o{"key": g.key("k"), "sort_order": "SIDEWAYS"}

@@ -145,6 +145,8 @@ func (p *place) readView(r *etcd.GetResult, rev int64) view {
 		switch {
 		case kv.Key == p.Line.settingsKey():
 			v.settings = &kv
+		case kv.Key == p.Line.tenureKey():
+			v.tenure = &kv
 		case kv.CreateRevision < rev:
 			v.front = append(v.front, member(kv))
 		}

@@ -22,7 +22,6 @@ type Want struct {
 // Acquire or Try and is good until Release. It is safe for concurrent use.
 type Entry struct {
 	s      *etcd.Session
-	what   string
 	places []place
 	rev    int64
 
@@ -37,6 +36,9 @@ type Entry struct {
 
 	// waited: somebody was in front, so it watches its keys.
 	waited bool
+
+	// sitting: nobody is in front, and it waits for the end of a quarantine.
+	sitting bool
 
 	// suspect: some attempt to create the keys had no answer, so a late one
 	// may still create them.
@@ -58,16 +60,19 @@ type place struct {
 	Want
 	key   string
 	value []byte
-	view  view // what the enqueue read
+	// tenure is what it writes down when it holds, in a line that has a
+	// quarantine.
+	tenure []byte
+	view   view // who is in front
 }
 
 func newEntry(wants []Want) *Entry {
-	e := &Entry{s: wants[0].Line.s, what: wants[0].Line.what, leaving: make(chan struct{}, 1)}
-	for i, w := range wants {
-		if i > 0 {
-			e.what += ", " + w.Line.what
-		}
-		e.places = append(e.places, place{Want: w, key: w.Line.takeKey(), value: w.Note.encode()})
+	e := &Entry{s: wants[0].Line.s, leaving: make(chan struct{}, 1)}
+	for _, w := range wants {
+		w.Note.Quarantine = w.Rule.quarantine()
+		p := place{Want: w, key: w.Line.takeKey(), value: w.Note.encode()}
+		p.tenure = p.newTenure()
+		e.places = append(e.places, p)
 	}
 	e.life, e.end = context.WithCancelCause(e.s.Context())
 	return e
@@ -97,17 +102,32 @@ func (e *Entry) Err() error {
 
 // Guard holds as long as the entry's keys are as it created them.
 func (e *Entry) Guard() etcd.Cmp {
+	return e.all(func(p *place) etcd.Cmp {
+		if p.Rule.Strict {
+			return etcd.IfModRevision(etcd.Key(p.key), etcd.Equal, e.rev)
+		}
+		return p.own(e.rev)
+	})
+}
+
+// Presence holds as long as the entry's keys are there, changed or not.
+func (e *Entry) Presence() etcd.Cmp {
+	return e.all(func(p *place) etcd.Cmp { return p.own(e.rev) })
+}
+
+func (e *Entry) all(f func(*place) etcd.Cmp) etcd.Cmp {
 	if len(e.places) == 1 {
-		return e.places[0].guard(e.rev)
+		return f(&e.places[0])
 	}
 	cs := make([]etcd.Cmp, len(e.places))
 	for i := range e.places {
-		cs[i] = e.places[i].guard(e.rev)
+		cs[i] = f(&e.places[i])
 	}
 	return etcd.AllOf(cs...)
 }
 
-func (p *place) guard(rev int64) etcd.Cmp {
+// own holds if the key is the one that was created at rev.
+func (p *place) own(rev int64) etcd.Cmp {
 	return etcd.IfCreateRevision(etcd.Key(p.key), etcd.Equal, rev)
 }
 

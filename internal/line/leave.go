@@ -18,7 +18,7 @@ const cleanUp = 2 * time.Second
 //
 // The entry's context ends first. Then nil means that it is gone from the line.
 // If the entry had lost its place before, the error is the cause of that, and
-// Lost says so. Where ctx ended or etcd refused before the keys were gone for
+// Loss says so. Where ctx ended or etcd refused before the keys were gone for
 // certain, the session's janitor goes on trying, and Release can be called
 // again.
 func (e *Entry) Release(ctx context.Context) error {
@@ -42,11 +42,11 @@ func (e *Entry) Release(ctx context.Context) error {
 	}
 	defer func() { <-e.leaving }()
 	if e.left {
-		return e.lossCause()
+		return e.Loss()
 	}
 	if e.s.Err() != nil { // the keys go with the lease
 		e.left = true
-		return e.lossCause()
+		return e.Loss()
 	}
 	there, err := e.remove(ctx)
 	if err != nil {
@@ -58,11 +58,16 @@ func (e *Entry) Release(ctx context.Context) error {
 	if !there && !e.unsure {
 		e.note(ErrDeleted)
 	}
-	return e.lossCause()
+	return e.Loss()
 }
 
-// Lost reports whether the entry had lost its place before it was released.
-func (e *Entry) Lost() bool { return e.lossCause() != nil }
+// Loss is why the entry had lost its place before it was released; nil if it
+// had not.
+func (e *Entry) Loss() error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.loss
+}
 
 // note keeps the cause of a loss that Release found, the first of them.
 func (e *Entry) note(err error) {
@@ -74,12 +79,6 @@ func (e *Entry) note(err error) {
 	if e.loss == nil {
 		e.loss = err
 	}
-}
-
-func (e *Entry) lossCause() error {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.loss
 }
 
 // fail takes an entry out of its lines that is not to be, and completes err,
@@ -108,6 +107,9 @@ func (e *Entry) fail(ctx context.Context, err error) error {
 		}
 	}
 	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
+		if e.sitting {
+			err = fmt.Errorf("%w: %w", err, ErrQuarantine)
+		}
 		return &BlockedError{By: by, Err: err}
 	}
 	return err
@@ -138,7 +140,7 @@ func (e *Entry) reason(ctx context.Context, err error) error {
 // Where the server has no space left it consists of deletions alone, which
 // pass.
 func (e *Entry) remove(ctx context.Context) (there bool, err error) {
-	t := e.removal(e.farewell())
+	t := e.removal(e.farewell)
 	unknown := false
 	var pace pacer
 	for {
@@ -162,25 +164,23 @@ func (e *Entry) remove(ctx context.Context) (there bool, err error) {
 	}
 }
 
-// farewell makes what a holder that had to wait puts into its keys in the commit
-// that deletes them. Whoever watches sees the put and the deletion, and knows
-// that this was the holder and not somebody who gave up waiting: so nobody is
-// left in front, and no read is needed to make sure. Behind a holder that did
-// not wait everybody knows that already.
-func (e *Entry) farewell() func(*place) etcd.Op {
-	if !e.waited {
+// farewell makes what a holder that had to wait puts into its key in the commit
+// that deletes it. Whoever watches sees the put and the deletion, and knows that
+// this was the holder and not somebody who gave up waiting: so nobody is left in
+// front, and no read is needed to make sure. Behind a holder that did not wait
+// everybody knows that already; of those who share it says nothing.
+func (e *Entry) farewell(p *place) []etcd.Op {
+	if !e.waited || !p.Rule.exclusive() {
 		return nil
 	}
-	return func(p *place) etcd.Op {
-		return etcd.Put(p.key, Note{Kind: p.Rule.Kind, Released: true}.encode())
-	}
+	return []etcd.Op{etcd.Put(p.key, Note{Kind: p.Rule.Kind, Released: true}.encode())}
 }
 
 // withdraw is remove for an entry that never held. It also reads who stands
 // first in each line.
 func (e *Entry) withdraw(ctx context.Context) (by []Member, err error) {
-	t := e.removal(func(p *place) etcd.Op {
-		return etcd.Get(p.Line.set(), etcd.WithSort(etcd.ByCreateRevision, etcd.Ascending), etcd.WithLimit(2))
+	t := e.removal(func(p *place) []etcd.Op {
+		return []etcd.Op{etcd.Get(p.Line.set(), etcd.WithSort(etcd.ByCreateRevision, etcd.Ascending), etcd.WithLimit(3))}
 	})
 	var pace pacer
 	for {
@@ -201,21 +201,24 @@ func (e *Entry) withdraw(ctx context.Context) (by []Member, err error) {
 // removal makes the transaction that deletes the entry's keys, each by itself:
 // that one is gone does not keep the others. What before gives stands
 // before the deletion.
-func (e *Entry) removal(before func(*place) etcd.Op) etcd.Txn {
+func (e *Entry) removal(before func(*place) []etcd.Op) etcd.Txn {
 	one := func(p *place) etcd.Txn {
-		t := etcd.Txn{If: []etcd.Cmp{p.guard(e.rev)}}
+		t := etcd.Txn{If: []etcd.Cmp{p.own(e.rev)}}
 		if e.rev == 0 {
 			// Its creation had no answer. The nonce makes the key its own.
 			t.If[0] = etcd.IfLease(etcd.Key(p.key), etcd.Equal, e.s.Lease())
 		}
-		gone := etcd.Delete(etcd.Key(p.key))
+		var first []etcd.Op
 		if before != nil {
+			first = before(p)
+		}
+		t.Then = []etcd.Op{etcd.Delete(etcd.Key(p.key))}
+		if len(first) > 0 {
 			// In the list of the deletion itself a put of the key would be
 			// refused; beside it, it is not.
-			t.Then = append(t.Then, etcd.Nest(etcd.Txn{Then: []etcd.Op{before(p)}}), etcd.Nest(etcd.Txn{Then: []etcd.Op{gone}}))
-		} else {
-			t.Then = append(t.Then, gone)
+			t.Then = []etcd.Op{etcd.Nest(etcd.Txn{Then: first}), etcd.Nest(etcd.Txn{Then: t.Then})}
 		}
+		t.Then = append(t.Then, p.retire()...)
 		return t
 	}
 	if len(e.places) == 1 {

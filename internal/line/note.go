@@ -34,6 +34,8 @@ type Note struct {
 	Held    *time.Time        `json:"held,omitempty"`    // permits: when it was admitted after a wait
 	Meta    map[string]string `json:"meta,omitempty"`    // what the caller said
 	Broken  *Breaking         `json:"broken,omitempty"`  // written in the commit that breaks it
+	// Quarantine is that of the line, as the contender believes.
+	Quarantine string `json:"quarantine,omitempty"`
 	// Released is written in the commit of the release by a holder that had to
 	// wait, for the next in line (see Entry.removal).
 	Released bool `json:"released,omitempty"`

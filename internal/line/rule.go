@@ -2,6 +2,7 @@ package line
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/quorate/quorate/etcd"
 )
@@ -12,7 +13,16 @@ type Rule struct {
 	Kind   Kind  // what is neither Reader nor Permits excludes all others
 	Weight int64 // of Permits
 	Limit  int64 // of Permits: how many there are, as the caller believes
+	// Quarantine is how long nobody gets in after a loss without a release.
+	// Only for what excludes all others.
+	Quarantine time.Duration
+	// Strict makes the guard refuse once the key has been changed, as by a
+	// downgrade.
+	Strict bool
 }
+
+// exclusive reports whether nobody else may be in.
+func (r Rule) exclusive() bool { return r.Kind != Reader && r.Kind != Permits }
 
 // A view is what a contender knows of those in front of it. They only become
 // fewer: nobody gets in front. So what has once been read stays right as long
@@ -22,6 +32,7 @@ type view struct {
 	front    []Member // oldest first
 	whole    bool     // nobody older than these is missing
 	settings *etcd.KV // the line's, if it is part of what was read
+	tenure   *etcd.KV // likewise
 	rev      int64    // as of
 }
 
@@ -36,42 +47,60 @@ type verdict struct {
 
 // judge applies the rule to what is known.
 func (l *Line) judge(r Rule, v *view) verdict {
+	var d verdict
 	switch r.Kind {
 	case Reader:
-		return l.judgeReader(v)
+		d = l.judgeReader(r, v)
 	case Permits:
 		return l.judgePermits(r, v)
+	default:
+		d = l.judgeExclusive(r, v)
 	}
-	return l.judgeExclusive(v)
+	if d.in && v.settings != nil {
+		d.err = l.compare(r.settings(), *v.settings)
+		d.in = d.err == nil
+	}
+	return d
 }
 
 // judgeExclusive: everybody in front excludes. Only the last of them is
 // watched, so that a departure wakes one.
-func (l *Line) judgeExclusive(v *view) verdict {
+func (l *Line) judgeExclusive(r Rule, v *view) verdict {
 	n := len(v.front)
 	if n == 0 {
 		return verdict{in: v.whole, look: !v.whole}
 	}
-	last := &v.front[n-1]
-	if last.Kind == Permits {
-		return verdict{err: l.mismatch(last.Key, "a semaphore's permits stand there")}
-	}
-	return verdict{watch: etcd.Key(last.Key), one: true}
+	return l.behind(r, &v.front[n-1])
 }
 
 // judgeReader: whoever is no reader excludes. The last of those is watched, so
 // that all readers behind it wake together.
-func (l *Line) judgeReader(v *view) verdict {
+func (l *Line) judgeReader(r Rule, v *view) verdict {
 	for i := len(v.front) - 1; i >= 0; i-- {
-		switch m := &v.front[i]; m.Kind {
-		case Reader:
-		case Permits:
-			return verdict{err: l.mismatch(m.Key, "a semaphore's permits stand there")}
-		default:
-			return verdict{watch: etcd.Key(m.Key), one: true}
+		if m := &v.front[i]; m.Kind != Reader {
+			return l.behind(r, m)
 		}
 	}
 	return verdict{in: v.whole, look: !v.whole}
+}
+
+// behind is the verdict of whoever waits for m alone.
+func (l *Line) behind(r Rule, m *Member) verdict {
+	switch mine := r.quarantine(); {
+	case m.Kind == Permits:
+		return verdict{err: l.mismatch(m.Key, "a semaphore's permits stand there")}
+	case !m.Foreign && m.Kind != Reader && m.Quarantine != mine:
+		return verdict{err: l.mismatch(m.Key, fmt.Sprintf("its quarantine is %.32q, not %q", m.Quarantine, mine))}
+	}
+	return verdict{watch: etcd.Key(m.Key), one: true}
+}
+
+// quarantine is how a contender tells its quarantine.
+func (r Rule) quarantine() string {
+	if r.Quarantine == 0 {
+		return ""
+	}
+	return r.Quarantine.String()
 }
 
 // judgePermits: those in front exclude if their permits leave too few. First
@@ -132,7 +161,7 @@ func (l *Line) apply(r Rule, v *view, watched verdict, ev etcd.Event) bool {
 		switch {
 		case ev.Type == etcd.EventDelete || m.Token != v.front[i].Token:
 			v.front = append(v.front[:i:i], v.front[i+1:]...)
-		case m.Released && m.Kind != Reader && m.Kind != Permits:
+		case m.Released && Rule{Kind: m.Kind}.exclusive():
 			// It held, excluding all others, so all in front of it were gone,
 			// and it goes in this very commit.
 			v.front = append([]Member(nil), v.front[i+1:]...)

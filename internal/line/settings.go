@@ -14,10 +14,16 @@ import (
 type Settings struct {
 	Kind  string `json:"kind"`
 	Limit int64  `json:"limit,omitempty"` // semaphore: number of permits
+	// Quarantine is how long nobody gets in after a loss without a release, as
+	// time.ParseDuration reads it.
+	Quarantine string `json:"quarantine,omitempty"`
 }
 
 // The kinds of lines that have settings.
-const SemaphoreLine = "semaphore"
+const (
+	SemaphoreLine  = "semaphore"
+	QuarantineLine = "quarantine"
+)
 
 // settings reads the settings of the line; nil where there are none.
 func (l *Line) readSettings(kv *etcd.KV) (*Settings, error) {
@@ -56,6 +62,9 @@ func (r Rule) settings() *Settings {
 	if r.Kind == Permits {
 		return &Settings{Kind: SemaphoreLine, Limit: r.Limit}
 	}
+	if r.Quarantine != 0 {
+		return &Settings{Kind: QuarantineLine, Quarantine: r.quarantine()}
+	}
 	return nil
 }
 
@@ -78,16 +87,26 @@ func (p *place) agree(ctx, life context.Context, read *etcd.GetResult) (created 
 	if kv, ok := read.First(); ok {
 		return false, p.Line.compare(want, kv)
 	}
-	key := etcd.Key(p.Line.settingsKey())
+	// Only where nobody stands in the line: those who do know nothing of
+	// settings, so this is another kind of line.
 	t := etcd.Txn{
-		If:   []etcd.Cmp{etcd.Missing(key)},
+		If:   []etcd.Cmp{etcd.Missing(p.Line.set())},
 		Then: []etcd.Op{etcd.Put(p.Line.settingsKey(), want.encode())},
+		Else: []etcd.Op{etcd.Get(p.Line.set(), etcd.WithSort(etcd.ByCreateRevision, etcd.Ascending))},
 	}
 	// Repeating it does no harm: it writes only where there is nothing.
 	var pace pacer
 	for {
-		if _, err = p.Line.s.Client().Txn(ctx, t); err == nil {
-			return true, nil
+		var res *etcd.TxnResult
+		if res, err = p.Line.s.Client().Txn(ctx, t); err == nil {
+			if res.Succeeded {
+				return true, nil
+			}
+			v := p.readView(res.Results[0].Get, res.Header.Revision+1)
+			if v.settings != nil {
+				return true, nil // by somebody else: the next attempt compares
+			}
+			return false, p.Line.mismatch(v.front[0].Key, fmt.Sprintf("it stands in a line that is no %q", want.Kind))
 		}
 		if !errors.Is(err, etcd.ErrUnknownOutcome) || !transient(err) || ctx.Err() != nil {
 			return false, err
@@ -98,18 +117,101 @@ func (p *place) agree(ctx, life context.Context, read *etcd.GetResult) (created 
 	}
 }
 
-// compare says where the line's settings differ from what is wanted.
+// compare says where the line's settings differ from what is wanted; nil wants
+// none.
 func (l *Line) compare(want *Settings, kv etcd.KV) error {
 	got, err := l.readSettings(&kv)
 	switch {
 	case err != nil:
 		return err
+	case want == nil:
+		return l.mismatch(kv.Key, fmt.Sprintf("the line is a %.64q", got.Kind))
 	case got.Kind != want.Kind:
 		return l.mismatch(kv.Key, fmt.Sprintf("the line is a %.64q, not a %q", got.Kind, want.Kind))
 	case got.Limit != want.Limit:
 		return l.mismatch(kv.Key, fmt.Sprintf("the limit is %d, not %d", got.Limit, want.Limit))
+	case got.Quarantine != want.Quarantine:
+		return l.mismatch(kv.Key, fmt.Sprintf("the quarantine is %.32q, not %q", got.Quarantine, want.Quarantine))
 	case string(kv.Value) != string(want.encode()):
 		return l.mismatch(kv.Key, "the settings hold what this version does not know")
 	}
 	return nil
+}
+
+// Resize writes another limit into the settings of a semaphore's line.
+func (l *Line) Resize(ctx context.Context, limit int64) error {
+	c, key := l.s.Client(), etcd.Key(l.settingsKey())
+	want := Settings{Kind: SemaphoreLine, Limit: limit}
+	var pace pacer
+	for {
+		r, err := c.Get(ctx, key)
+		if err != nil {
+			return err
+		}
+		kv, there := r.First()
+		if there {
+			now, err := l.limitOf(&kv)
+			if err != nil {
+				return err
+			}
+			if now == limit {
+				return nil
+			}
+		}
+		cond := etcd.IfModRevision(key, etcd.Equal, kv.ModRevision)
+		if !there {
+			cond = etcd.Missing(l.set()) // as when it is first written
+		}
+		res, err := c.Txn(ctx, etcd.Txn{If: []etcd.Cmp{cond}, Then: []etcd.Op{etcd.Put(l.settingsKey(), want.encode())}})
+		switch {
+		case err == nil && res.Succeeded:
+			return nil
+		case err == nil && !there:
+			if r, err := c.Get(ctx, key); err == nil && len(r.KVs) == 0 {
+				return l.mismatch(l.settingsKey(), "it is missing, and somebody stands in the line")
+			}
+		case err != nil && (!errors.Is(err, etcd.ErrUnknownOutcome) || !transient(err)):
+			return err
+		}
+		// An attempt without an answer that comes late changes nothing: the
+		// settings have changed, or hold that very number.
+		if werr := pace.wait(ctx, l.s.Context()); werr != nil {
+			return errors.Join(werr, err)
+		}
+	}
+}
+
+// Forget deletes the settings of a line if nobody stands in it.
+func Forget(ctx context.Context, c *etcd.Client, prefix string) error {
+	l := &Line{prefix: prefix}
+	var pace pacer
+	for {
+		r, err := c.Get(ctx, l.set(), etcd.WithSort(etcd.ByCreateRevision, etcd.Ascending))
+		if err != nil {
+			return err
+		}
+		v := (&place{Want: Want{Line: l}}).readView(r, r.Header.Revision+1)
+		switch {
+		case len(v.front) > 0:
+			return blocked(v.front)
+		case v.tenure != nil:
+			return quarantined()
+		case v.settings == nil:
+			return nil
+		}
+		// Nobody has come since, and the settings are the same.
+		res, err := c.Txn(ctx, etcd.Txn{
+			If:   []etcd.Cmp{etcd.IfModRevision(l.set(), etcd.Less, v.rev+1)},
+			Then: []etcd.Op{etcd.Delete(etcd.Key(l.settingsKey()))},
+		})
+		if err == nil && res.Succeeded {
+			return nil
+		}
+		if err != nil && (!errors.Is(err, etcd.ErrUnknownOutcome) || !transient(err)) {
+			return err
+		}
+		if werr := pace.wait(ctx, ctx); werr != nil {
+			return errors.Join(werr, err)
+		}
+	}
 }

@@ -64,6 +64,13 @@ func (e *Entry) try(ctx context.Context) error {
 				return v.err
 			case !v.in:
 				by = append(by, p.view.front...)
+			case p.view.tenure != nil:
+				// Its holder is gone. The quarantine must begin to run also if
+				// nobody ever waits.
+				if _, err := p.Line.sentence(ctx, *p.view.tenure, p.Rule.Quarantine); err != nil {
+					return err
+				}
+				return quarantined()
 			}
 		}
 		if len(by) > 0 {
@@ -87,6 +94,9 @@ func (e *Entry) tryTxn() etcd.Txn {
 		}
 		t.If = append(t.If, p.agreed()...)
 		t.Then = append(t.Then, etcd.Put(p.key, p.value, etcd.WithLease(e.s.Lease())))
+		if p.tenure != nil {
+			t.Then = append(t.Then, etcd.Put(p.Line.tenureKey(), p.tenure))
+		}
 		t.Else = append(t.Else, etcd.Get(key), etcd.Get(set, etcd.WithSort(etcd.ByCreateRevision, etcd.Ascending)))
 	}
 	return t

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/quorate/quorate/etcd"
 )
@@ -97,18 +98,27 @@ func (e *Entry) wait(ctx context.Context) error {
 		if v.err != nil {
 			return v.err
 		}
-		if v.in {
-			continue
+		if !v.in {
+			e.watchWaiting()
+			if err := e.waitIn(ctx, p); err != nil {
+				return err
+			}
 		}
-		if !e.waited {
-			e.waited = true
-			e.watchNow()
-		}
-		if err := e.waitIn(ctx, p); err != nil {
-			return err
+		if p.tenure != nil {
+			if err := e.begin(ctx, p); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
+}
+
+// watchWaiting starts watching the entry's keys when it begins to wait.
+func (e *Entry) watchWaiting() {
+	if !e.waited {
+		e.waited = true
+		e.watchNow()
+	}
 }
 
 // waitIn waits in one line.
@@ -217,8 +227,32 @@ func (e *Entry) retry(ctx context.Context, err error, pace *pacer) error {
 	return pace.wait(ctx, e.life)
 }
 
-// admitted is called when nothing excludes the entry any more. Somebody behind
-// it who asks for permits watches its key to learn of that.
+// admitted is called when nothing excludes the entry any more after a wait.
+// Somebody behind it who asks for permits watches its key to learn of that, so
+// the key is changed. Where etcd is full that can't be done; whoever is behind
+// then waits until this entry leaves.
 func (e *Entry) admitted(ctx context.Context, p *place) error {
-	return nil
+	if p.Rule.Kind != Permits {
+		return nil
+	}
+	note := p.Note
+	now := time.Now().UTC().Truncate(time.Millisecond)
+	note.Held = &now
+	t := etcd.Txn{
+		If:   []etcd.Cmp{p.own(e.rev)},
+		Then: []etcd.Op{etcd.Put(p.key, note.encode(), etcd.IgnoreLease())},
+	}
+	var pace pacer
+	for { // the same put again does no harm, and a late one finds the key gone
+		res, err := e.s.Client().Txn(ctx, t)
+		switch {
+		case err == nil && !res.Succeeded:
+			return e.lost(e.history(p))
+		case err == nil || errors.Is(err, etcd.ErrNoSpace):
+			return nil
+		}
+		if err = e.retry(ctx, err, &pace); err != nil {
+			return err
+		}
+	}
 }

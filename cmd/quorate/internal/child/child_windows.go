@@ -84,15 +84,11 @@ func (p *process) terminate() {
 // kill ends the command; what it started ends with this process, which is soon.
 func (p *process) kill() { _ = p.proc.Kill() }
 
-func (p *process) arm(time.Duration)            {}
-func (p *process) suspend(event, *Signals) bool { return false }
-func (p *process) proceed()                     {}
-func (p *process) dismiss() bool                { return true }
-func (p *process) gone() bool                   { return true }
-
-func (s *Signals) stopJob() {}
-
-func stops(os.Signal) bool { return false }
+func (p *process) arm(time.Duration)  {}
+func (p *process) suspend(event) bool { return false }
+func (p *process) proceed()           {}
+func (p *process) dismiss() bool      { return true }
+func (p *process) gone() bool         { return true }
 
 // clock is of no use here: there is no guard to tell a deadline.
 func clock() time.Duration { return 0 }

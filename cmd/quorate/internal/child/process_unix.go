@@ -105,7 +105,7 @@ func (p *process) pass(s os.Signal) {
 		return
 	}
 	switch sig {
-	case syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGTSTP, syscall.SIGCONT:
+	case syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGCONT:
 		p.signalGroup(sig)
 	default:
 		_ = syscall.Kill(p.pid, sig)
@@ -128,7 +128,7 @@ func (p *process) kill() { p.signalGroup(syscall.SIGKILL) }
 // the user stopped the job, or it waits for its turn at the terminal, this
 // process stops as well, so that the shell takes over; when the shell wakes it,
 // the command goes on too.
-func (p *process) suspend(e event, s *Signals) bool {
+func (p *process) suspend(e event) bool {
 	switch e.sig {
 	case syscall.SIGTTIN, syscall.SIGTTOU:
 		if p.tty.ours() {
@@ -142,7 +142,7 @@ func (p *process) suspend(e event, s *Signals) bool {
 	if p.tty == nil {
 		return false
 	}
-	s.stopJob()
+	stopJob()
 	return true
 }
 

@@ -120,7 +120,7 @@ func (r *running) end() {
 
 // resume lets a command that was stopped go on, unless it may not any more.
 func (r *running) resume(e event) {
-	if !r.p.suspend(e, r.o.Signals) {
+	if !r.p.suspend(e) {
 		return
 	}
 	if r.o.Lost != nil && r.o.Lost() != nil {

@@ -51,9 +51,6 @@ func (s *Signals) Context(parent context.Context) (ctx context.Context, stop fun
 					cancel(&Interrupted{sig})
 					return
 				}
-				if stops(sig) {
-					s.stopJob()
-				}
 			case <-quit:
 				return
 			}

@@ -10,10 +10,11 @@ import (
 )
 
 // passed are the signals that are meant for the command rather than for the
-// process that runs it.
+// process that runs it. SIGTSTP is not among them: it stops this process as it
+// stops any other, which stopJob rests on, and could not once it was caught.
 var passed = []os.Signal{
 	syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2,
-	syscall.SIGWINCH, syscall.SIGALRM, syscall.SIGCONT, syscall.SIGTSTP,
+	syscall.SIGWINCH, syscall.SIGALRM, syscall.SIGCONT,
 }
 
 // ending are those of them that ask a program to end.
@@ -36,14 +37,10 @@ func Catch() *Signals {
 
 // stopJob stops this process's group, as the terminal does on Ctrl-Z, and
 // returns when it has been continued.
-func (s *Signals) stopJob() {
+func stopJob() {
 	woken := make(chan os.Signal, 1)
 	signal.Notify(woken, syscall.SIGCONT)
 	defer signal.Stop(woken)
-	if s != nil {
-		signal.Reset(syscall.SIGTSTP)
-		defer signal.Notify(s.ch, syscall.SIGTSTP)
-	}
 	_ = syscall.Kill(0, syscall.SIGTSTP)
 	// Time passes while the process is stopped, so after a stop the first look
 	// finds both. A group that no shell watches over is not stopped at all; it
@@ -53,9 +50,6 @@ func (s *Signals) stopJob() {
 	case <-time.After(100 * time.Millisecond):
 	}
 }
-
-// stops reports whether sig asks to stop for a while.
-func stops(sig os.Signal) bool { return sig == syscall.SIGTSTP }
 
 // Code is the exit code of a program that a signal ended.
 func Code(s os.Signal) int {

@@ -15,7 +15,9 @@ import (
 
 // session makes the session that the lock hangs on.
 func (a *app) session(ctx context.Context, client *etcd.Client, f lockFlags) (*etcd.Session, error) {
-	bound := a.flags.commandTimeout
+	// A member that hangs costs --command-timeout, and so long it is tried
+	// again elsewhere.
+	bound := 2 * a.flags.commandTimeout
 	if f.timeout > 0 {
 		bound = min(bound, f.timeout)
 	}
@@ -38,7 +40,7 @@ func (a *app) acquire(ctx context.Context, s *etcd.Session, f lockFlags, name st
 		defer cancel()
 		h, err := m.TryAcquire(ctx)
 		if errors.Is(err, lock.ErrHeld) {
-			return nil, fail(exitNotObtained, "lock %q is not obtained: somebody else holds it", name)
+			return nil, fail(exitNotObtained, "lock %q is not obtained: it is held%s", name, holder(err))
 		}
 		return h, err
 	}
@@ -56,9 +58,18 @@ func (a *app) acquire(ctx context.Context, s *etcd.Session, f lockFlags, name st
 	defer tell.Stop()
 	h, err := m.Acquire(ctx)
 	if err != nil && context.Cause(ctx) == errWaited {
-		return nil, fail(exitNotObtained, "lock %q is not obtained within %v", name, f.timeout)
+		return nil, fail(exitNotObtained, "lock %q is not obtained within %v%s", name, f.timeout, holder(err))
 	}
 	return h, err
+}
+
+// holder tells who stood in the way, as far as err knows.
+func holder(err error) string {
+	var e *lock.Error
+	if !errors.As(err, &e) || len(e.By) == 0 {
+		return ""
+	}
+	return " by " + e.By[0].String()
 }
 
 // release gives the lock back. It returns an error only where the lock turns
@@ -67,8 +78,8 @@ func (a *app) release(ctx context.Context, h *lock.Handle, f lockFlags) error {
 	ctx, cancel := context.WithTimeout(ctx, a.patience())
 	defer cancel()
 	err := h.Release(ctx)
-	if err == nil {
-		return nil
+	if err == nil || errors.Is(err, lock.ErrLost) {
+		return err
 	}
 	fmt.Fprintf(a.errOut, "quorate: the lock could not be released, others get it within %v: %s\n", f.ttl, plain(err))
 	return nil

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/quorate/quorate/cmd/quorate/internal/child"
+	"github.com/quorate/quorate/internal/names"
 )
 
 // lockFlags are the flags of "quorate lock".
@@ -54,6 +55,9 @@ was not obtained; 76 if it was lost.`,
 				return usage("the name of the lock is missing: %s", c.UseLine())
 			case c.ArgsLenAtDash() < 0 && len(args) == 1:
 				return usage("the command to run is missing: quorate lock %s -- COMMAND", args[0])
+			}
+			if _, err := names.Escape(args[0]); err != nil {
+				return usage("the name of a lock: %w", err)
 			}
 			return onlyBehindDashes(c, args, 1)
 		},

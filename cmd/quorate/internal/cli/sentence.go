@@ -16,7 +16,7 @@ func codeOfEtcd(err error) int {
 		return exitUsage
 	case errors.Is(err, etcd.ErrUnauthenticated), errors.Is(err, etcd.ErrPermissionDenied):
 		return exitDenied
-	case errors.Is(err, etcd.ErrUnavailable), errors.Is(err, etcd.ErrNoLeader):
+	case errors.Is(err, etcd.ErrUnavailable), errors.Is(err, etcd.ErrNoLeader), errors.Is(err, context.DeadlineExceeded):
 		return exitUnavailable
 	}
 	return exitFailed
@@ -37,7 +37,7 @@ func (a *app) sentence(err error) string {
 	case errors.Is(err, etcd.ErrUnavailable):
 		return "no etcd answers at " + a.where(err) + " (" + reason(err) + "); 'quorate dev' starts one to try things on, --endpoints names another"
 	case errors.Is(err, context.DeadlineExceeded):
-		return "etcd at " + a.where(err) + " did not answer within --command-timeout, " + a.flags.commandTimeout.String()
+		return "etcd at " + a.where(err) + " did not answer in time (--command-timeout " + a.flags.commandTimeout.String() + ")"
 	}
 	return plain(err)
 }

@@ -1,0 +1,193 @@
+package main
+
+import (
+	"net"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// nobody is an address at which nothing listens.
+func nobody(t *testing.T) string {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer ln.Close()
+	return "http://" + ln.Addr().String()
+}
+
+func TestAnEtcdThatDoesNotAnswerIsNamedTogetherWithWhatToDo(t *testing.T) {
+	url := nobody(t)
+	for _, args := range [][]string{
+		{"status"},
+		{"lock", "x", "--command-timeout", "300ms", "--", os.Args[0], asHelper, "exit", "0"},
+	} {
+		q := command(t, append([]string{"--endpoints", url}, args...)...)
+		require.Equal(t, 69, q.run())
+		require.Contains(t, q.stderr.String(), "quorate: no etcd answers at "+url+" (connection refused); 'quorate dev' starts one")
+		require.Equal(t, 1, strings.Count(q.stderr.String(), "\n"), q.stderr)
+		require.Empty(t, q.stdout.String())
+	}
+}
+
+func TestUsageErrorsNameWhatIsWrong(t *testing.T) {
+	for _, c := range []struct{ args, says string }{
+		{"lok", `unknown command "lok"`},
+		{"demo queue", `unknown command "queue"`},
+		{"status --bad", "unknown flag: --bad"},
+		{"status now", `quorate status takes no arguments, but got "now"`},
+		{"lock", "the name of the lock is missing"},
+		{"lock -- true", "the name of the lock is missing"},
+		{"lock x", "the command to run is missing"},
+		{"lock x --", "there is no command"},
+		{"lock x true", `"true" is unexpected`},
+		{"lock x y -- true", `"y" is unexpected`},
+		{"lock x --try --timeout 1s -- true", "--try and --timeout exclude each other"},
+		{"lock x --timeout 0s -- true", "--timeout must be positive"},
+		{"lock x --timeout soon -- true", `"soon" for "--timeout"`},
+		{"lock x --ttl 1s -- true", "--ttl must be at least 2s"},
+		{"lock x --ttl -5s -- true", "--ttl must be at least 2s"},
+		{"lock x --ttl 100h -- true", "more than a day"},
+		{"lock x --grace 9s -- true", "--grace 9s is too long for --ttl 15s"},
+		{"lock x --grace 0s -- true", "--grace must be positive"},
+		{"dev --members 2", "--members must be 1 or 3, not 2"},
+		{"dev --port 70000", "--port 70000 is out of range"},
+		{"dev --port -1", "--port -1 is out of range"},
+		{"dev true", `"true" is unexpected`},
+		{"dev --", "there is no command"},
+		{"status --dial-timeout 0s", "--dial-timeout must be positive"},
+		{"status --command-timeout -1s", "--command-timeout must be positive"},
+		{"status --endpoints ftp://here", "the scheme is not http or https"},
+		{"status --cert only.pem", "CertFile and KeyFile"},
+		{"status --password x", "--password without --user"},
+		{"status --user :x", "no name"},
+		{"status --user root", `user "root" needs a password`},
+		{"status --user root:x --endpoints http://192.0.2.1:2379", "not sent over plain http"},
+	} {
+		q := command(t, strings.Fields(c.args)...)
+		require.Equal(t, 2, q.run(), "%s: %s", c.args, q.stderr)
+		require.Contains(t, q.stderr.String(), c.says, c.args)
+		require.True(t, strings.HasPrefix(q.stderr.String(), "quorate: "), q.stderr)
+		require.Equal(t, 1, strings.Count(q.stderr.String(), "\n"), "one sentence: %s", q.stderr)
+		require.Empty(t, q.stdout.String())
+	}
+}
+
+func TestALockNeedsAName(t *testing.T) {
+	q := command(t, append([]string{"lock", "", "--"}, helperCommand("exit", "0")...)...)
+	require.Equal(t, 2, q.run(), q.stderr)
+	q = command(t, append([]string{"lock", strings.Repeat("x", 1<<16), "--"}, helperCommand("exit", "0")...)...)
+	require.Equal(t, 2, q.run(), q.stderr)
+	require.Less(t, q.stderr.Len(), 1000)
+}
+
+func TestFlagsWinOverTheEnvironmentAndBadVariablesAreNamed(t *testing.T) {
+	q := command(t, "status")
+	q.Env = append(q.Env, "ETCDCTL_DIAL_TIMEOUT=soon")
+	require.Equal(t, 2, q.run())
+	require.Contains(t, q.stderr.String(), `environment variable ETCDCTL_DIAL_TIMEOUT: "soon"`)
+
+	q = command(t, "status", "--dial-timeout", "1s", "--endpoints", endpoint)
+	q.Env = append(q.Env, "ETCDCTL_DIAL_TIMEOUT=soon", "ETCDCTL_ENDPOINTS="+nobody(t))
+	require.Equal(t, 0, q.run(), q.stderr)
+}
+
+func TestErrorsAreJSONWhereThatIsAskedFor(t *testing.T) {
+	url := nobody(t)
+	q := command(t, "status", "--json", "--endpoints", url)
+	require.Equal(t, 69, q.run())
+	line := jsonLines(t, q.stderr.String())[0]
+	require.EqualValues(t, 69, line["exit"])
+	require.Contains(t, line["error"], url)
+
+	q = command(t, "status", "--json", "--bad")
+	require.Equal(t, 2, q.run())
+	require.EqualValues(t, 2, jsonLines(t, q.stderr.String())[0]["exit"])
+}
+
+func TestStatusShowsEachMember(t *testing.T) {
+	q := command(t, "status")
+	require.Equal(t, 0, q.run(), q.stderr)
+	rows := strings.Split(strings.TrimSpace(q.stdout.String()), "\n")
+	require.Len(t, rows, 2)
+	for _, column := range []string{"ENDPOINT", "MEMBER", "VERSION", "ROLE", "DB SIZE", "RAFT INDEX", "ALARMS", "LATENCY"} {
+		require.Contains(t, rows[0], column)
+	}
+	require.Contains(t, rows[1], endpoint)
+	require.Contains(t, rows[1], "leader")
+	require.Regexp(t, `\d ms$`, rows[1])
+
+	q = command(t, "status", "--json")
+	require.Equal(t, 0, q.run(), q.stderr)
+	report := jsonLines(t, q.stdout.String())[0]
+	require.Equal(t, true, report["healthy"])
+	m := report["members"].([]any)[0].(map[string]any)
+	require.Equal(t, endpoint, m["endpoint"])
+	require.Equal(t, m["id"], m["leader"])
+	for _, field := range []string{"db_bytes", "db_in_use_bytes", "raft_index", "raft_term", "revision", "latency_ms"} {
+		require.Positive(t, m[field], field)
+	}
+	require.Empty(t, m["alarms"])
+}
+
+func TestStatusOfAClusterThatIsNotWholeShowsWhatIsMissing(t *testing.T) {
+	missing := nobody(t)
+	q := command(t, "status", "--endpoints", endpoint+","+missing)
+	require.Equal(t, 1, q.run())
+	require.Regexp(t, missing+` .*connection refused`, q.stdout.String())
+	q = command(t, "status", "--json", "--endpoints", missing+","+endpoint)
+	require.Equal(t, 1, q.run())
+	report := jsonLines(t, q.stdout.String())[0]
+	require.Equal(t, false, report["healthy"])
+	require.Equal(t, "connection refused", report["members"].([]any)[0].(map[string]any)["error"])
+}
+
+func TestSecretsAreNeverShown(t *testing.T) {
+	const canary = "canary-5ecret"
+	lock := []string{"lock", "x", "--command-timeout", "300ms", "--", os.Args[0], asHelper, "exit", "0"}
+	for _, args := range [][]string{
+		{"status", "--user", "root:" + canary},
+		{"status", "--user", "root:" + canary, "--endpoints", nobody(t), "--debug"},
+		{"status", "--user", "root", "--password", canary, "--endpoints", "http://192.0.2.1:1", "--json"},
+		{"status", "--endpoints", "http://root:" + canary + "@127.0.0.1:1"},
+		{"status", "--user", "root:" + canary, "--cacert", "/no/such/file"},
+		append([]string{"--debug", "--user", "root:" + canary}, lock...),
+		append([]string{"--user", "root:" + canary, "--endpoints", nobody(t)}, lock...),
+	} {
+		q := command(t, args...)
+		q.run()
+		require.NotContains(t, q.stdout.String()+q.stderr.String(), canary, args)
+	}
+	q := command(t, "status")
+	q.Env = append(q.Env, "ETCDCTL_USER=root:"+canary, "ETCDCTL_DIAL_TIMEOUT=bad")
+	require.Equal(t, 2, q.run())
+	require.NotContains(t, q.stderr.String(), canary)
+	q = command(t, "status", "--endpoints", nobody(t))
+	q.Env = append(q.Env, "ETCDCTL_PASSWORD="+canary, "ETCDCTL_USER=root")
+	require.Equal(t, 69, q.run())
+	require.NotContains(t, q.stderr.String(), canary)
+}
+
+func TestVersionHelpAndCompletionAnswer(t *testing.T) {
+	for _, c := range []struct{ args, says string }{
+		{"", "Available Commands:"},
+		{"--help", "Available Commands:"},
+		{"help lock", "--grace"},
+		{"demo", "Available Commands:"},
+		{"--version", "quorate "},
+		{"version", "v3."},
+		{"completion bash", "quorate"},
+		{"completion zsh", "quorate"},
+		{"completion fish", "quorate"},
+		{"completion powershell", "quorate"},
+	} {
+		q := command(t, strings.Fields(c.args)...)
+		require.Equal(t, 0, q.run(), "%s: %s", c.args, q.stderr)
+		require.Contains(t, q.stdout.String(), c.says, c.args)
+	}
+	q := command(t, "version", "--json")
+	require.Equal(t, 0, q.run())
+	require.Contains(t, jsonLines(t, q.stdout.String())[0], "embedded_etcd")
+}

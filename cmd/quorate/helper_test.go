@@ -1,0 +1,91 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+)
+
+// helpers are those that only some systems have.
+var helpers = map[string]func(args []string) int{}
+
+// helper is one of the programs that the tests have quorate run. It says on
+// standard output, a line each, what the tests wait for.
+func helper(name string, args []string) int {
+	if h := helpers[name]; h != nil {
+		return h(args)
+	}
+	switch name {
+	case "exit":
+		n, _ := strconv.Atoi(args[0])
+		return n
+	case "env":
+		for _, v := range args {
+			fmt.Printf("%s=%s\n", v, os.Getenv(v))
+		}
+	case "etcdctl-env":
+		for _, kv := range os.Environ() {
+			if strings.HasPrefix(kv, "ETCDCTL_") {
+				fmt.Println(kv)
+			}
+		}
+	case "copy": // standard input to output
+		_, _ = io.Copy(os.Stdout, os.Stdin)
+		fmt.Fprintln(os.Stderr, "copied")
+	case "read": // lines from standard input, until "quit"
+		fmt.Println("ready")
+		for in := bufio.NewScanner(os.Stdin); in.Scan(); {
+			if in.Text() == "quit" {
+				return 0
+			}
+			fmt.Println("read", in.Text())
+		}
+	case "wait": // for ever
+		fmt.Println("ready", os.Getpid())
+		select {}
+	case "stubborn": // for ever, and deaf
+		ignoreTerm()
+		return testify(args[0])
+	case "tree": // the same with a child in the same group
+		child := exec.Command(os.Args[0], asHelper, "stubborn", args[0])
+		if err := child.Start(); err != nil {
+			fmt.Println(err)
+			return 1
+		}
+		ignoreTerm()
+		return testify(args[0])
+	case "leave-behind": // ends when what it started runs, and that goes on
+		child := exec.Command(os.Args[0], asHelper, "child-of-it", args[0])
+		out, err := child.StdoutPipe()
+		if err == nil {
+			err = child.Start()
+		}
+		if err != nil {
+			fmt.Println(err)
+			return 1
+		}
+		_, _ = out.Read(make([]byte, 1))
+	case "child-of-it":
+		fmt.Println("ready")
+		return testify(args[0])
+	case "signals":
+		return reportSignals()
+	}
+	return 0
+}
+
+// testify tells a witness who this is, and lives on.
+func testify(address string) int {
+	conn, err := net.Dial("tcp", address)
+	if err != nil {
+		return 1
+	}
+	fmt.Fprintln(conn, os.Getpid(), group())
+	_, _ = io.Copy(io.Discard, conn) // until the witness is gone
+	return 0
+}

@@ -1,0 +1,215 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/quorate/quorate/cmd/quorate/internal/child"
+	"github.com/quorate/quorate/embedded"
+	"github.com/quorate/quorate/etcd"
+)
+
+// The test binary is three programs in one, told apart by its first argument:
+// the command itself (so that the race detector watches it too), the programs
+// that it runs, and the tests.
+const (
+	asQuorate = "as-quorate"
+	asHelper  = "as-helper"
+)
+
+// bound is far more than anything here takes; it keeps a hanging test short.
+const bound = 20 * time.Second
+
+// endpoint is an etcd that all tests share.
+var endpoint string
+
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 {
+		switch os.Args[1] {
+		case child.GuardArg:
+			main()
+		case asQuorate:
+			os.Args = append([]string{"quorate"}, os.Args[2:]...)
+			main()
+		case asHelper:
+			os.Exit(helper(os.Args[2], os.Args[3:]))
+		}
+	}
+	os.Exit(withEtcd(m))
+}
+
+func withEtcd(m *testing.M) int {
+	for _, kv := range os.Environ() {
+		if name, _, _ := strings.Cut(kv, "="); strings.HasPrefix(name, "ETCDCTL_") {
+			os.Unsetenv(name)
+		}
+	}
+	ctx := context.Background()
+	cluster, err := embedded.Start(ctx, embedded.Config{UnsafeNoFsync: true})
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	endpoint = cluster.Endpoints()[0]
+	code := m.Run()
+	if err := cluster.Stop(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return code
+}
+
+// helperCommand is how to run one of the helper programs.
+func helperCommand(name string, args ...string) []string {
+	return append([]string{os.Args[0], asHelper, name}, args...)
+}
+
+// quorate is a run of the command.
+type quorate struct {
+	*exec.Cmd
+	t      *testing.T
+	stdin  io.WriteCloser
+	stdout *bytes.Buffer // of run
+	lines  *lines        // of start
+	stderr *bytes.Buffer
+}
+
+func command(t *testing.T, args ...string) *quorate {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), bound)
+	t.Cleanup(cancel)
+	q := &quorate{Cmd: exec.CommandContext(ctx, os.Args[0], append([]string{asQuorate}, args...)...), t: t}
+	q.Env = append(os.Environ(), "ETCDCTL_ENDPOINTS="+endpoint)
+	q.stdout, q.stderr = new(bytes.Buffer), new(bytes.Buffer)
+	q.Stdout, q.Stderr = q.stdout, q.stderr
+	return q
+}
+
+// run runs the command to its end and gives its exit code.
+func (q *quorate) run() int {
+	q.t.Helper()
+	if err := q.Cmd.Run(); err != nil && q.ProcessState == nil {
+		q.t.Fatal(err)
+	}
+	return q.ProcessState.ExitCode()
+}
+
+// begin starts the command with standard input and output in the test's hands.
+func (q *quorate) begin() *quorate {
+	q.t.Helper()
+	r, w, err := os.Pipe()
+	if err != nil {
+		q.t.Fatal(err)
+	}
+	q.Stdout = w
+	if q.stdin, err = q.StdinPipe(); err != nil {
+		q.t.Fatal(err)
+	}
+	if err := q.Start(); err != nil {
+		q.t.Fatal(err)
+	}
+	w.Close()
+	q.lines = readLines(r)
+	q.t.Cleanup(func() {
+		_ = q.Process.Kill()
+		_ = q.Wait()
+		r.Close()
+	})
+	return q
+}
+
+// code waits for the end and gives the exit code.
+func (q *quorate) code() int {
+	_ = q.Wait()
+	return q.ProcessState.ExitCode()
+}
+
+// expect reads the next line of standard output, which must begin with prefix,
+// and gives the rest of it.
+func (q *quorate) expect(prefix string) string {
+	q.t.Helper()
+	select {
+	case line, ok := <-q.lines.ch:
+		if !ok {
+			q.t.Fatalf("output ended instead of %q; standard error: %s", prefix, q.stderr)
+		}
+		rest, found := strings.CutPrefix(line, prefix)
+		if !found {
+			q.t.Fatalf("got line %q instead of %q", line, prefix)
+		}
+		return strings.TrimSpace(rest)
+	case <-time.After(bound):
+		q.t.Fatalf("no line %q", prefix)
+	}
+	return ""
+}
+
+// gone waits until no process has standard output open any more: the command
+// and all that it started have ended. It gives the lines that came before.
+func (q *quorate) gone() (last []string) {
+	q.t.Helper()
+	for {
+		select {
+		case line, ok := <-q.lines.ch:
+			if !ok {
+				return last
+			}
+			last = append(last, line)
+		case <-time.After(bound):
+			q.t.Fatalf("something still runs; lines: %q", last)
+		}
+	}
+}
+
+// lines is a stream by lines; its channel is closed at the end of the stream.
+type lines struct{ ch chan string }
+
+func readLines(r io.Reader) *lines {
+	l := &lines{make(chan string, 1000)}
+	go func() {
+		defer close(l.ch)
+		var line []byte
+		buf := make([]byte, 1)
+		for {
+			n, err := r.Read(buf)
+			if n > 0 && buf[0] == '\n' {
+				l.ch <- strings.TrimRight(string(line), "\r")
+				line = line[:0]
+			} else if n > 0 {
+				line = append(line, buf[0])
+			}
+			if err != nil {
+				return
+			}
+		}
+	}()
+	return l
+}
+
+// client is a client of the shared etcd.
+func client(t *testing.T) *etcd.Client {
+	t.Helper()
+	c, err := etcd.New(etcd.Config{Endpoints: []string{endpoint}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
+// contenders gives the keys of those who hold the lock or wait for it.
+func contenders(t *testing.T, c *etcd.Client, name string) []etcd.KV {
+	t.Helper()
+	r, err := c.Get(t.Context(), etcd.Prefix("quorate/lock/"+name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r.KVs
+}
