@@ -41,9 +41,9 @@ type part[I any] struct {
 	out  bool  // its outcome is known; the driver's alone
 
 	// The combiner's mutex guards these.
-	settled bool // out, and its caller may know
-	sent    bool // in a flight
-	gone    bool // its caller has given up
+	settled bool          // out, and its caller may know
+	sent    bool          // in a flight
+	gone    bool          // its caller has given up
 	wake    chan struct{} // its caller's
 }
 

@@ -97,13 +97,13 @@ type consumer struct {
 	ended    map[int64]bool    // those we removed, until the watch shows it
 	finished []*claim          // settled; their records are to be removed
 	lastN    int64
-	claiming int64         // number of the claim under way, 0 for none
-	limit    int64         // how many jobs a claim may have, after one that was too large
-	pace     pacer         // the pump's
-	doomed   []doom        // to be made dead letters by us
-	minute   int64         // of the last chores
+	claiming int64                // number of the claim under way, 0 for none
+	limit    int64                // how many jobs a claim may have, after one that was too large
+	pace     pacer                // the pump's
+	doomed   []doom               // to be made dead letters by us
+	minute   int64                // of the last chores
 	notYet   map[string]time.Time // tasks that have failed, and until when they rest
-	changed  chan struct{} // closed at the next change
+	changed  chan struct{}        // closed at the next change
 }
 
 func (q *core) consumer(s *etcd.Session, opts []ConsumerOption) (*consumer, error) {

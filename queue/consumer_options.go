@@ -40,7 +40,9 @@ const (
 // Prefetch makes the consumer claim up to n jobs more than Receive has asked
 // for, so that they are at hand for the next. Default 0. What is claimed in
 // advance is not for others to take until it is handed back.
-func Prefetch(n int) ConsumerOption { return consumerOption(func(o *consumerOptions) { o.prefetch = n }) }
+func Prefetch(n int) ConsumerOption {
+	return consumerOption(func(o *consumerOptions) { o.prefetch = n })
+}
 
 // MaxAttempts sets after how many deliveries a job becomes a dead letter when it
 // has crashed its consumer while it was claimed alone. Jobs that fail without

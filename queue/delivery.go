@@ -74,6 +74,19 @@ func (d *Delivery[T]) Return(ctx context.Context) error {
 	return d.fail("return", d.d.c.giveBack(ctx, []*delivery{d.d}))
 }
 
+// Return gives jobs back that were not begun, as Delivery.Return does: those of
+// one claim in one commit.
+func (c *Consumer[T]) Return(ctx context.Context, ds ...*Delivery[T]) error {
+	own := make([]*delivery, 0, len(ds))
+	for _, d := range ds {
+		if d == nil || d.d.c != c.consumer {
+			return c.q.fail("return", errors.New("a delivery is another consumer's"))
+		}
+		own = append(own, d.d)
+	}
+	return c.q.fail("return", c.giveBack(ctx, own))
+}
+
 func (d *Delivery[T]) fail(op string, err error) error { return d.d.c.q.failJob(op, d.ID, err) }
 
 // A SettleOption adds to Nack or Dead.

@@ -59,8 +59,10 @@ type Job struct {
 
 	Payload []byte
 
-	key string // where it stands
-	mod int64  // and since which revision
+	key         string // where it stands
+	mod         int64  // and since which revision
+	uniqueUntil int64
+	env         *envelope
 }
 
 // job makes a Job of what stands under a key.
@@ -70,7 +72,7 @@ func (e *envelope) job(state State, key string, mod int64) Job {
 		EnqueuedAt: timeAt(e.At), Due: timeAt(e.Due), Expires: timeAt(e.Expires),
 		Headers: e.Headers, LastError: e.LastError,
 		Reason: e.Reason, DiedBy: e.DiedBy, DiedAt: timeAt(e.Died),
-		Payload: e.payload, key: key, mod: mod,
+		Payload: e.payload, key: key, mod: mod, uniqueUntil: e.UniqueUntil, env: e,
 	}
 	if e.Unique != "" {
 		if name, err := names.Unescape(e.Unique); err == nil {

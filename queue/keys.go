@@ -42,27 +42,27 @@ func makeKeys(name string, raw *string) (keys, error) {
 	return keys{own: ownRoot + segment, data: Root + "q/" + segment + "/"}, nil
 }
 
-func (k keys) control() string                    { return k.data + "c/" }
-func (k keys) tail() string                       { return k.data + "c/tail" }
-func (k keys) head() string                       { return k.data + "c/head" }
-func (k keys) paused() string                     { return k.data + "c/paused" }
-func (k keys) soon() string                       { return k.data + "c/soon" }
-func (k keys) due() string                        { return k.data + "c/due" }
-func (k keys) consumers() string                  { return k.data + "c/consumer/" }
-func (k keys) consumer(id string) string          { return k.data + "c/consumer/" + id }
-func (k keys) frees() string                      { return k.data + "c/free/" }
-func (k keys) claims() string                     { return k.data + "claim/" }
-func (k keys) claimsOf(id string) string          { return k.data + "claim/" + id + "/" }
-func (k keys) claim(id string, n int64) string    { return fmt.Sprintf("%sclaim/%s/%08x", k.data, id, n) }
-func (k keys) jobs() string                       { return k.data + "jobs/" }
-func (k keys) inbox() string                      { return k.data + "inbox/" }
-func (k keys) laters() string                     { return k.data + "later/" }
-func (k keys) later(due int64, id string) string  { return k.data + "later/" + hex16(due) + "-" + id }
-func (k keys) deads() string                      { return k.data + "dead/" }
-func (k keys) dead(died int64, id string) string  { return k.data + "dead/" + hex16(died) + "-" + id }
-func (k keys) at(id string) string                { return k.data + "at/" + id }
-func (k keys) unique(segment string) string       { return k.data + "unique/" + segment }
-func (k keys) windows() string                    { return k.data + "window/" }
+func (k keys) control() string                   { return k.data + "c/" }
+func (k keys) tail() string                      { return k.data + "c/tail" }
+func (k keys) head() string                      { return k.data + "c/head" }
+func (k keys) paused() string                    { return k.data + "c/paused" }
+func (k keys) soon() string                      { return k.data + "c/soon" }
+func (k keys) due() string                       { return k.data + "c/due" }
+func (k keys) consumers() string                 { return k.data + "c/consumer/" }
+func (k keys) consumer(id string) string         { return k.data + "c/consumer/" + id }
+func (k keys) frees() string                     { return k.data + "c/free/" }
+func (k keys) claims() string                    { return k.data + "claim/" }
+func (k keys) claimsOf(id string) string         { return k.data + "claim/" + id + "/" }
+func (k keys) claim(id string, n int64) string   { return fmt.Sprintf("%sclaim/%s/%08x", k.data, id, n) }
+func (k keys) jobs() string                      { return k.data + "jobs/" }
+func (k keys) inbox() string                     { return k.data + "inbox/" }
+func (k keys) laters() string                    { return k.data + "later/" }
+func (k keys) later(due int64, id string) string { return k.data + "later/" + hex16(due) + "-" + id }
+func (k keys) deads() string                     { return k.data + "dead/" }
+func (k keys) dead(died int64, id string) string { return k.data + "dead/" + hex16(died) + "-" + id }
+func (k keys) at(id string) string               { return k.data + "at/" + id }
+func (k keys) unique(segment string) string      { return k.data + "unique/" + segment }
+func (k keys) windows() string                   { return k.data + "window/" }
 func (k keys) window(until int64, id string) string {
 	return k.data + "window/" + hex16(until) + "-" + id
 }

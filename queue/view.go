@@ -13,12 +13,12 @@ import (
 // view is what a consumer knows of the queue from its watches. The consumer's
 // mutex guards it.
 type view struct {
-	listed bool // the state was read
-	paused bool
+	listed    bool // the state was read
+	paused    bool
 	pausedRev int64
-	alive  []alive         // consumers, by create revision
-	free   map[string]spot // records without an owner
-	gone   map[string]spot // consumers that died and may have left claims; when that was seen
+	alive     []alive         // consumers, by create revision
+	free      map[string]spot // records without an owner
+	gone      map[string]spot // consumers that died and may have left claims; when that was seen
 
 	base   int64     // newest revision of the cursors
 	baseAt time.Time // when it was seen
