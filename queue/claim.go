@@ -26,7 +26,9 @@ func (c *consumer) claimHead(ctx context.Context, pl plan) error {
 		If:   []etcd.Cmp{etcd.IfModRevision(headKey, etcd.Equal, head.mod)},
 		Then: []etcd.Op{etcd.Put(c.q.keys.head(), next.encode(time.Now()))},
 	}
-	res, n, err := c.tryClaim(ctx, t, rec)
+	n := c.beginClaim()
+	defer c.endClaim()
+	res, err := c.tryClaim(ctx, t, n, rec)
 	if err != nil {
 		return err
 	}
@@ -78,7 +80,9 @@ func (c *consumer) claimFree(ctx context.Context, pl plan) error {
 	}
 	mine := newRecord(rec.Priority, first, rec.Crashes)
 	mine.Alone = pl.suspect
-	res, n, err := c.tryClaim(ctx, t, mine)
+	n := c.beginClaim()
+	defer c.endClaim()
+	res, err := c.tryClaim(ctx, t, n, mine)
 	if err == nil && res != nil && res.Succeeded {
 		c.seeFree(pl, rest, res.Header.Revision)
 		c.hold(n, mine, res)
@@ -153,22 +157,28 @@ func (c *consumer) seeFree(pl plan, rest []run, rev int64) {
 	c.view.free[pl.free] = s
 }
 
-// tryClaim completes t, which moves the head or shortens a record, to a claim of
-// rec, and carries it out until its outcome is known. A result of nil means
-// that it was applied without us seeing the jobs; they are handed back.
-func (c *consumer) tryClaim(ctx context.Context, t etcd.Txn, rec record) (*etcd.TxnResult, int64, error) {
-	k := c.q.keys
+// beginClaim gives the number of the next claim. Until endClaim its record, if
+// the watch shows it first, is not taken for one whose reply was lost.
+func (c *consumer) beginClaim() int64 {
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.lastN++
-	n := c.lastN
-	c.claiming = n
-	c.mu.Unlock()
-	defer func() {
-		c.mu.Lock()
-		c.claiming = 0
-		c.touch()
-		c.mu.Unlock()
-	}()
+	c.claiming = c.lastN
+	return c.lastN
+}
+
+func (c *consumer) endClaim() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.claiming = 0
+	c.touch()
+}
+
+// tryClaim completes t, which moves the head or shortens a record, to the nth
+// claim, of rec, and carries it out until its outcome is known. A result of nil
+// means that it was applied without us seeing the jobs; they are handed back.
+func (c *consumer) tryClaim(ctx context.Context, t etcd.Txn, n int64, rec record) (*etcd.TxnResult, error) {
+	k := c.q.keys
 	key := k.claim(c.id, n)
 	me, paused := etcd.Key(k.consumer(c.id)), etcd.Key(k.paused())
 	t.If = append(t.If, etcd.IfCreateRevision(me, etcd.Equal, c.presenceRevision()), etcd.Missing(paused))
@@ -187,15 +197,15 @@ func (c *consumer) tryClaim(ctx context.Context, t etcd.Txn, rec record) (*etcd.
 		case err == nil && res.Succeeded:
 			kv, there := res.Results[2].Get.First()
 			_, err = c.q.sawTail(kv, there)
-			return res, n, err
+			return res, err
 		case err == nil:
 			if kv, there := res.Results[4].Get.First(); there && doubt {
 				c.mu.Lock()
 				c.own[n] = kv // handed back by whoever cares for those
 				c.mu.Unlock()
-				return nil, n, nil
+				return nil, nil
 			}
-			return res, n, c.refusedClaim(res)
+			return res, c.refusedClaim(res)
 		}
 		if errors.Is(err, etcd.ErrBadReply) { // too much at once
 			c.mu.Lock()
@@ -204,10 +214,10 @@ func (c *consumer) tryClaim(ctx context.Context, t etcd.Txn, rec record) (*etcd.
 		}
 		doubt = doubt || errors.Is(err, etcd.ErrUnknownOutcome)
 		if !doubt || !transient(err) {
-			return nil, n, err // the watch shows a late one
+			return nil, err // the watch shows a late one
 		}
 		if werr := pace.wait(ctx); werr != nil {
-			return nil, n, err
+			return nil, err
 		}
 	}
 }
