@@ -52,7 +52,7 @@ func (c *consumer) nextTask(now time.Time) (best task, ok bool) {
 			best, ok = task{name, at, do}, true
 		}
 	}
-	if len(c.doomed) > 0 {
+	if len(c.dooms) > 0 {
 		offer("bury", now, c.buryDoomed)
 	}
 	if len(c.finished) > 0 {
@@ -95,8 +95,8 @@ func (c *consumer) nextTask(now time.Time) (best task, ok bool) {
 // buryDoomed makes dead letters of jobs that cannot be delivered.
 func (c *consumer) buryDoomed(ctx context.Context) error {
 	c.mu.Lock()
-	doomed := c.doomed
-	c.doomed = nil
+	doomed := c.dooms
+	c.dooms = nil
 	c.mu.Unlock()
 	var failed []doom
 	var last error
@@ -108,7 +108,7 @@ func (c *consumer) buryDoomed(ctx context.Context) error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.doomed = append(failed, c.doomed...)
+	c.dooms = append(failed, c.dooms...)
 	return last
 }
 
@@ -146,7 +146,7 @@ func (c *consumer) adopt(ctx context.Context, n int64, kv etcd.KV) error {
 	if err == nil {
 		keep := rec
 		keep.Runs = nil
-		_, err = c.q.handBack(ctx, kv.Key, kv.ModRevision, rec, rec.Runs, keep)
+		_, _, err = c.q.handBack(ctx, &attempts{}, kv.Key, kv.ModRevision, rec, rec.Runs, keep)
 	}
 	if err != nil && !errors.Is(err, ErrClaimLost) {
 		return err

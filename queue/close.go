@@ -69,7 +69,7 @@ func (c *consumer) wind(ctx context.Context) error {
 func (c *consumer) still(ctx context.Context) error {
 	for {
 		c.mu.Lock()
-		busy := c.claiming != 0 || len(c.finished) > 0 || len(c.doomed) > 0
+		busy := c.claiming != 0 || len(c.finished) > 0 || len(c.dooms) > 0
 		for n := range c.own {
 			busy = busy || c.claims[n] == nil && !c.ended[n]
 		}

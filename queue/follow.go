@@ -146,8 +146,10 @@ func (c *consumer) followOwn(ctx context.Context) error {
 func (c *consumer) ownGone(n int64) {
 	delete(c.own, n)
 	delete(c.ended, n)
-	if cl := c.claims[n]; cl != nil && !cl.closing {
-		c.drop(cl, ErrClaimLost)
+	if cl := c.claims[n]; cl != nil {
+		if cl.gone = true; !cl.closing {
+			c.drop(cl, ErrClaimLost)
+		}
 	}
 }
 
