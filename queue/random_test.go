@@ -326,15 +326,15 @@ func (s *storm) calm() {
 	}
 	synctest.Wait()
 	log := s.audit()
-	require.Empty(s, log.left())
+	require.Empty(s, log.Left())
 	for id := range s.ids {
-		require.NotZero(s, log.gone[id], "job %s is lost", id)
+		require.NotZero(s, log.Gone[id], "job %s is lost", id)
 	}
 	for id := range s.settled {
-		require.NotZero(s, log.gone[id], "job %s was acknowledged", id)
+		require.NotZero(s, log.Gone[id], "job %s was acknowledged", id)
 	}
 	for id, token := range s.tokens {
-		require.Less(s, token, log.gone[id], "job %s was claimed after it was gone", id)
+		require.Less(s, token, log.Gone[id], "job %s was claimed after it was gone", id)
 	}
 	results := map[string]int{}
 	for _, e := range s.srv.Events() {
