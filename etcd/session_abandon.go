@@ -31,21 +31,14 @@ func (s *Session) AbandonMatching(prefix string, match func(KV) bool) {
 	j.nudge()
 }
 
-// ofAKind gives what to look for under a key, if anything. The caller holds the
-// mutex.
-func (j *janitor) ofAKind(key string) (abandoned, bool) {
+// matches gives what a key may have to satisfy to be removed. The caller holds
+// the mutex.
+func (j *janitor) matches(key string) []func(KV) bool {
 	var matches []func(KV) bool
 	for _, k := range j.kinds {
 		if strings.HasPrefix(key, k.prefix) {
 			matches = append(matches, k.match)
 		}
 	}
-	return abandoned{match: func(kv KV) bool {
-		for _, match := range matches {
-			if match(kv) {
-				return true
-			}
-		}
-		return false
-	}}, len(matches) > 0
+	return matches
 }

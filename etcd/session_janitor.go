@@ -36,18 +36,7 @@ type watchedKey struct {
 }
 
 // abandoned says which value under a key is ours; nil is any.
-type abandoned struct {
-	value []byte
-	match func(KV) bool // if set, decides instead
-}
-
-// ours reports whether what is there was abandoned.
-func (a abandoned) ours(kv KV) bool {
-	if a.match != nil {
-		return a.match(kv)
-	}
-	return a.value == nil || bytes.Equal(kv.Value, a.value)
-}
+type abandoned struct{ value []byte }
 
 const (
 	// maxAbandoned bounds how many keys a session looks after.
@@ -82,7 +71,7 @@ func (s *Session) Abandon(key string, value []byte) {
 			j.fresh = j.fresh[1:]
 		}
 	}
-	j.keys[key] = abandoned{value: bytes.Clone(value)}
+	j.keys[key] = abandoned{bytes.Clone(value)}
 	for len(j.keys) > maxAbandoned {
 		s.c.log.Warn("etcd session forgets an abandoned write: there are too many", "lease", s.id.String(), "key", quoteKey(j.order[0]))
 		delete(j.keys, j.order[0])
@@ -206,25 +195,29 @@ func (s *Session) sweep(ctx context.Context) error {
 	for _, key := range info.Keys {
 		s.janitor.mu.Lock()
 		a, ok := s.janitor.keys[key]
-		if !ok {
-			a, ok = s.janitor.ofAKind(key)
-		}
+		matches := s.janitor.matches(key)
 		s.janitor.mu.Unlock()
-		if ok {
-			errs = append(errs, s.remove(ctx, key, a))
+		if ok || len(matches) > 0 {
+			errs = append(errs, s.remove(ctx, key, func(kv KV) bool {
+				ours := ok && (a.value == nil || bytes.Equal(kv.Value, a.value))
+				for _, match := range matches {
+					ours = ours || match(kv)
+				}
+				return ours
+			}))
 		}
 	}
 	return errors.Join(errs...)
 }
 
-// remove deletes key if it is what was abandoned.
-func (s *Session) remove(ctx context.Context, key string, a abandoned) error {
+// remove deletes key if what is there was abandoned.
+func (s *Session) remove(ctx context.Context, key string, abandoned func(KV) bool) error {
 	r, err := s.c.Get(ctx, Key(key))
 	if err != nil {
 		return err
 	}
 	kv, ok := r.First()
-	if !ok || kv.Lease != s.id || !a.ours(kv) {
+	if !ok || kv.Lease != s.id || !abandoned(kv) {
 		return nil
 	}
 	// What was put there since is somebody's own business.

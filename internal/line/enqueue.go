@@ -52,6 +52,12 @@ func (e *Entry) enqueue(ctx context.Context) error {
 		if adopted, err := e.adopt(res); adopted || err != nil {
 			return err // the views stay empty: the first thing is a look
 		}
+		if e.suspect && e.places[0].Rule.Handover {
+			if t, err = e.unlessInherited(ctx, t, &pace); err != nil {
+				return err
+			}
+			continue
+		}
 		again := false
 		for i := range e.places {
 			p := &e.places[i]
@@ -128,6 +134,14 @@ func (e *Entry) create(ctx context.Context, t etcd.Txn, pace *pacer) (*etcd.TxnR
 		}
 		if werr := pace.wait(ctx, e.life); werr != nil {
 			return nil, errors.Join(werr, err)
+		}
+		if e.places[0].Rule.Handover {
+			var ierr error
+			if t, ierr = e.unlessInherited(ctx, t, pace); errors.Is(ierr, errInherited) {
+				return nil, ierr
+			} else if ierr != nil {
+				return nil, errors.Join(ierr, err)
+			}
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/quorate/quorate/etcd"
 )
@@ -42,6 +43,7 @@ type bequest struct {
 	key   string
 	rev   int64 // its create revision
 	first int64 // the revision of the handover
+	heir  Heir  // the entry, as it waited
 }
 
 // A hold is the key by which an entry stands in the line.
@@ -57,7 +59,7 @@ var errInherited = errors.New("handed over")
 // hold gives the key that the entry has in the line.
 func (e *Entry) hold(p *place) hold {
 	if b := e.bequest.Load(); b != nil {
-		return hold{b.key, b.rev, &Heir{p.key, e.rev}}
+		return hold{b.key, b.rev, &b.heir}
 	}
 	return hold{p.key, e.rev, nil}
 }
@@ -87,7 +89,7 @@ func (e *Entry) stood() int64 {
 // standFirst notes that the entry stands first, when its view says so. What it
 // is since when is the latest that the view is known to hold of.
 func (e *Entry) standFirst(p *place) {
-	if p.Rule.Handover {
+	if p.Rule.Handover && e.bequest.Load() == nil {
 		e.first.Store(max(e.rev, p.view.rev, p.view.left))
 	}
 	if e.bequest.Load() == nil {
@@ -124,8 +126,12 @@ func (e *Entry) waitOr(ctx context.Context, p *place) error {
 // cause of that; any other error says that this could not be found out.
 func (e *Entry) missing(p *place, own hold) error {
 	if p.Rule.Handover && own.heir == nil && e.first.Load() == 0 {
-		e.gone.Store(true) // unless it turns out otherwise
-		found, err := e.inherit(e.life, p)
+		e.mu.Lock()
+		if e.bequest.Load() == nil {
+			e.gone.Store(true) // unless it turns out otherwise
+		}
+		e.mu.Unlock()
+		found, _, err := e.inherit(e.life, p)
 		switch {
 		case err != nil:
 			return err
@@ -145,29 +151,27 @@ func (e *Entry) ignoreLoss(err error) error {
 }
 
 // inherit looks whether somebody has handed over to the entry, whose own key is
-// gone.
-func (e *Entry) inherit(ctx context.Context, p *place) (bool, error) {
+// gone, and as of which revision that is so.
+func (e *Entry) inherit(ctx context.Context, p *place) (bool, int64, error) {
 	if e.bequest.Load() != nil {
-		return true, nil
+		return true, 0, nil
 	}
 	r, err := e.s.Client().Get(ctx, etcd.Key(p.Line.handoverKey()))
 	if err != nil {
-		return false, err
+		return false, 0, err
 	}
 	kv, ok := r.First()
 	if !ok || kv.Lease != e.s.Lease() {
-		return false, nil
+		return false, r.Header.Revision, nil
 	}
 	var h handover
-	if err := json.Unmarshal(kv.Value, &h); err != nil || h.Heir.Key != p.key {
-		return false, nil
-	}
-	if e.rev != 0 && h.Heir.Created != e.rev { // 0: its creation had no answer
-		return false, nil
+	if err := json.Unmarshal(kv.Value, &h); err != nil || h.Heir.Key != p.key ||
+		e.rev != 0 && h.Heir.Created != e.rev { // 0: its creation had no answer
+		return false, r.Header.Revision, nil
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.bequest.CompareAndSwap(nil, &bequest{h.Key, h.Created, kv.ModRevision}) {
+	if e.bequest.CompareAndSwap(nil, &bequest{h.Key, h.Created, kv.ModRevision, h.Heir}) {
 		if e.suspect {
 			// A late attempt may still create the key it waited by, as itself.
 			e.s.Abandon(p.key, p.value)
@@ -175,22 +179,51 @@ func (e *Entry) inherit(ctx context.Context, p *place) (bool, error) {
 		e.gone.Store(false)
 		close(e.inherited)
 	}
-	return true, nil
+	return true, kv.ModRevision, nil
 }
 
-// abandonBequest has the session's janitor look for what is handed to the entry
-// while it could not leave the line, and nobody waits for it any more.
-func (e *Entry) abandonBequest(p *place) {
-	if !p.Rule.Handover || e.bequest.Load() != nil || e.first.Load() != 0 {
-		return
+// unlessInherited makes of the transaction that creates the entry's key, and
+// that had no answer, one that can be repeated. The key may have been created,
+// and be gone again because somebody has handed over to it: that is to be found
+// out, and must not have happened since when the transaction is carried out.
+func (e *Entry) unlessInherited(ctx context.Context, t etcd.Txn, pace *pacer) (etcd.Txn, error) {
+	p := &e.places[0]
+	for {
+		found, rev, err := e.inherit(ctx, p)
+		switch {
+		case found:
+			return t, errInherited
+		case err == nil:
+			since := etcd.IfModRevision(etcd.Key(p.Line.handoverKey()), etcd.Less, rev+1)
+			t.If = append(slices.Clip(slices.Clone(t.If)[:1]), since)
+			return t, nil
+		}
+		if err = e.retry(ctx, err, pace); err != nil {
+			return t, err
+		}
 	}
+}
+
+// abandonHandover leaves what the entry has, or what is handed to it later, to
+// the session's janitor. A key that was handed over, and may be handed back, is
+// the entry's only as long as its note says so.
+func (e *Entry) abandonHandover(p *place) {
+	e.s.Abandon(p.key, p.value)
 	heir, tells := Heir{p.key, e.rev}, p.Line.handoverKey()
+	if b := e.bequest.Load(); b != nil {
+		heir = b.heir
+	}
 	e.s.AbandonMatching(p.Line.prefix, func(kv etcd.KV) bool {
 		to := member(kv).Heir
-		if kv.Key == tells {
+		switch kv.Key {
+		case tells:
 			var h handover
 			if json.Unmarshal(kv.Value, &h) == nil {
 				to = &h.Heir
+			}
+		case p.key:
+			if to == nil {
+				return true
 			}
 		}
 		return to != nil && (*to == heir || heir.Created == 0 && to.Key == heir.Key)
@@ -261,7 +294,7 @@ func (e *Entry) withdrawInherited(ctx context.Context) error {
 	if !p.Rule.Handover || e.bequest.Load() != nil {
 		return nil
 	}
-	if found, err := e.inherit(ctx, p); err != nil || !found {
+	if found, _, err := e.inherit(ctx, p); err != nil || !found {
 		return err
 	}
 	if _, err := e.withdraw(ctx); err != nil {

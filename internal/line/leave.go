@@ -212,7 +212,7 @@ func (e *Entry) removal(before func(*place) []etcd.Op) etcd.Txn {
 	one := func(p *place) etcd.Txn {
 		key := etcd.Key(e.hold(p).key)
 		t := etcd.Txn{If: []etcd.Cmp{e.own(p)}}
-		if e.rev == 0 {
+		if e.rev == 0 && e.bequest.Load() == nil {
 			// Its creation had no answer. The nonce makes the key its own.
 			t.If[0] = etcd.IfLease(key, etcd.Equal, e.s.Lease())
 		}
@@ -302,8 +302,11 @@ func (e *Entry) freeKeys() {
 func (e *Entry) abandon() {
 	for i := range e.places {
 		p := &e.places[i]
-		e.s.Abandon(e.hold(p).key, nil)
-		e.abandonBequest(p)
+		if p.Rule.Handover {
+			e.abandonHandover(p)
+			continue
+		}
+		e.s.Abandon(p.key, nil)
 	}
 }
 

@@ -21,10 +21,13 @@ func Acquire(ctx context.Context, wants ...Want) (*Entry, error) {
 	}
 	bound, unbind := both(ctx, e.life)
 	defer unbind(nil)
-	if err := e.enqueue(bound); err != nil {
-		return nil, e.fail(ctx, err)
+	switch err = e.enqueue(bound); {
+	case err == nil:
+		err = e.wait(bound)
+	case errors.Is(err, errInherited):
+		e.watchWaiting(nil)
+		err = nil
 	}
-	err = e.wait(bound)
 	if err == nil {
 		err = e.confirm(ctx)
 	}
