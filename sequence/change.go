@@ -159,7 +159,7 @@ func (c *counter) refused(ctx context.Context, ch *change, res *etcd.TxnResult) 
 	case err != nil:
 		return outcome{}, err
 	}
-	c.pace.lost()
+	c.pace.lost(c.rung(res.Results[1].Get))
 	return late, nil
 }
 
