@@ -32,12 +32,14 @@ func (c *consumer) care() {
 			continue
 		}
 		err := t.do(ctx)
-		if err == nil || ctx.Err() != nil {
-			continue
+		if err != nil && ctx.Err() == nil {
+			c.q.log.Warn("queue consumer could not do a task", "queue", c.q.name, "task", t.name, "error", err)
 		}
-		c.q.log.Warn("queue consumer could not do a task", "queue", c.q.name, "task", t.name, "error", err)
 		c.mu.Lock()
-		c.notYet[t.name] = time.Now().Add(rest)
+		if err != nil {
+			c.notYet[t.name] = time.Now().Add(rest)
+		}
+		c.touch() // Close waits for there being nothing left to do
 		c.mu.Unlock()
 	}
 }
