@@ -22,8 +22,8 @@ type workerRun[T any] struct {
 	settling context.Context // of the calls that settle deliveries
 	give     context.CancelFunc
 
-	idle chan struct{}     // a token for each handler that is free
-	acks chan doneJob[T]     // done, to be acknowledged
+	idle chan struct{}   // a token for each handler that is free
+	acks chan doneJob[T] // done, to be acknowledged
 	pace prefetching
 
 	mu      sync.Mutex

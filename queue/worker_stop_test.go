@@ -191,7 +191,9 @@ func TestAWorkerThatDrainsWaitsForWhatOthersHaveAndWhatIsDelayed(t *testing.T) {
 		slow := s.work(func(context.Context, *queue.Delivery[string]) error {
 			time.Sleep(10 * time.Second)
 			return errors.New("once more")
-		}, func(cfg *queue.WorkerConfig) { cfg.Retry = func(queue.Job, error) time.Duration { return 10 * time.Second } })
+		}, func(cfg *queue.WorkerConfig) {
+			cfg.Retry = func(queue.Job, error) time.Duration { return 10 * time.Second }
+		})
 		soon()
 		slow.stop() // it does not take the job a second time
 		c := s.work(func(_ context.Context, d *queue.Delivery[string]) error {
