@@ -19,12 +19,14 @@ type jsonRow struct {
 	Better string   `json:"better"`
 	Must   float64  `json:"must"`
 	Aim    float64  `json:"aim"`
+	MustBe float64  `json:"must_be,omitempty"`
+	AimBe  float64  `json:"aim_be,omitempty"`
 }
 
 func printJSON(w io.Writer, rows []row) error {
 	out := make([]jsonRow, 0, len(rows))
 	for _, r := range rows {
-		j := jsonRow{Name: r.name, Unit: r.unit, Ours: r.ours.value, Better: r.better, Must: r.must, Aim: r.aim}
+		j := jsonRow{Name: r.name, Unit: r.unit, Ours: r.ours.value, Better: r.better, Must: r.must, Aim: r.aim, MustBe: r.mustBe, AimBe: r.aimBe}
 		if r.scenario.peer != nil {
 			j.Peer, j.Ratio = &r.peer.value, &r.ratio
 		}
@@ -41,11 +43,14 @@ func (r row) reached() string {
 	if r.scenario.peer == nil {
 		x = r.ours.value
 	}
-	ok := func(goal float64) bool { return r.better == "higher" && x >= goal || r.better == "lower" && x <= goal }
+	ok := func(x, goal float64) bool {
+		return r.better == "higher" && x >= goal || r.better == "lower" && x <= goal
+	}
+	itself := func(goal float64) bool { return goal == 0 || ok(r.ours.value, goal) }
 	switch {
-	case ok(r.aim):
+	case ok(x, r.aim) && itself(r.aimBe):
 		return "aim"
-	case ok(r.must):
+	case ok(x, r.must) && itself(r.mustBe):
 		return "must"
 	}
 	return "MISSED"

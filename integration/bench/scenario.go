@@ -17,6 +17,8 @@ type scenario struct {
 	better string  // "higher" or "lower"
 	must   float64 // the ratio to reach; without a peer, the figure itself
 	aim    float64
+	mustBe float64 // beside a ratio: the figure itself to reach; 0 where there is none
+	aimBe  float64
 	ours   setup
 	peer   setup // nil where there is none to compare with
 }
