@@ -3,6 +3,7 @@ package queue
 import (
 	"cmp"
 	"context"
+	"errors"
 	"slices"
 
 	"github.com/quorate/quorate/etcd"
@@ -10,15 +11,22 @@ import (
 
 // ack ends a job.
 func (c *consumer) ack(ctx context.Context, d *delivery) error {
-	if done, err := c.mayTurn(d, acked); done || err != nil {
+	done, err := c.ask(d, acked)
+	switch {
+	case errors.Is(err, errResolve):
+		return c.answered(d, c.resolve(ctx, d, acked))
+	case done || err != nil:
 		return err
 	}
-	return c.acks.do(ctx, d)
+	return c.answered(d, c.acks.do(ctx, d))
 }
 
+// At worst, each of maxAcks jobs takes two operations of its own: the groups, the
+// operations of one, and the comparisons of the removal in it are together less
+// than the 128 that the server takes.
 const (
 	maxAcks     = 500 // jobs of a flight
-	maxAckOps   = 80  // operations of a nested transaction
+	maxAckOps   = 48  // operations of a nested transaction
 	maxAckParts = 16  // claims of a flight
 	maxAckGaps  = 30  // pieces of a claim that are compared to be empty
 )
@@ -175,38 +183,13 @@ func (c *consumer) removal(cl *claim, rest []run) etcd.Txn {
 
 // ackedGroup settles the acks of one nested transaction.
 func (c *consumer) ackedGroup(ctx context.Context, st *ackFlight, g *ackGroup, res *etcd.TxnResult) {
-	if !res.Succeeded && !g.claim.stillHeld(res.Results[0].Get) {
-		lost := false
-		for _, p := range g.parts {
-			var ours bool
-			var err error = ErrClaimLost
-			if st.doubt() {
-				if ours, err = c.whoDeleted(ctx, p.item); err == nil && !ours {
-					err = ErrClaimLost
-				}
-			}
-			if ours {
-				c.mu.Lock()
-				c.turned(p.item, acked)
-				c.mu.Unlock()
-				err = nil
-			}
-			lost = lost || !ours
-			p.settle(err)
-		}
-		if lost {
-			c.takenAway(g.claim)
-		} else {
-			c.mu.Lock()
-			c.removed(g.claim)
-			c.mu.Unlock()
-		}
+	if !res.Succeeded {
+		c.refusedGroup(ctx, st, g)
 		return
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	gone := g.closing > 0 && res.Succeeded && res.Results[g.closing].Txn.Succeeded
-	if gone {
+	if g.closing > 0 && res.Results[g.closing].Txn.Succeeded {
 		c.removed(g.claim)
 	} else if g.closing > 0 {
 		g.claim.closing = false
@@ -217,6 +200,29 @@ func (c *consumer) ackedGroup(ctx context.Context, st *ackFlight, g *ackGroup, r
 	}
 }
 
+// refusedGroup settles acks whose claim record is gone: by others, or by an
+// attempt of ours whose reply was lost.
+func (c *consumer) refusedGroup(ctx context.Context, st *ackFlight, g *ackGroup) {
+	var open []*delivery
+	for _, p := range g.parts {
+		if st.doubt() || c.inDoubt(p.item) {
+			open = append(open, p.item)
+		}
+	}
+	fs, err := c.fates(ctx, g.claim, open)
+	for _, p := range g.parts {
+		switch f, asked := fs[p.item]; {
+		case asked:
+			p.settle(c.settleByFate(p.item, f, acked))
+		case err != nil && slices.Contains(open, p.item):
+			p.settle(err)
+		default:
+			p.settle(ErrClaimLost)
+		}
+	}
+	c.takenAway(g.claim) // or ended by us: in any case it is over
+}
+
 // reopen takes back that claims are being closed, after a flight of which it is
 // not known whether it arrived: the next ack, or the record's disappearance,
 // tells.
@@ -225,7 +231,9 @@ func (c *consumer) reopen(st *ackFlight) {
 	defer c.mu.Unlock()
 	for _, g := range st.groups {
 		if g.closing > 0 {
-			g.claim.closing = false
+			if g.claim.closing = false; g.claim.gone {
+				c.drop(g.claim, ErrClaimLost)
+			}
 		}
 	}
 }

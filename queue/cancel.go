@@ -2,6 +2,7 @@ package queue
 
 import (
 	"context"
+	"errors"
 
 	"github.com/quorate/quorate/etcd"
 	"github.com/quorate/quorate/internal/names"
@@ -57,14 +58,48 @@ func (q *core) remove(ctx context.Context, j Job) error {
 	if kv, there := res.Results[0].Get.First(); there && kv.ModRevision == j.mod || !try.doubt() {
 		return errMoved
 	}
-	// Gone, or another job's: by the attempt without an answer, or by a claim and
-	// an ack, or a promotion, that came between.
-	if inLog {
-		if s, err := q.look(ctx); err == nil && pos >= s.head.Next[p] {
-			return nil // never claimed
+	return q.howRemoved(ctx, j, try.err)
+}
+
+// howRemoved finds out how a job went away that we tried to remove without an
+// answer: nil if it was removed, by us or by somebody who wanted the same;
+// errMoved if it went to another place; ErrNotFound if a consumer has done it.
+func (q *core) howRemoved(ctx context.Context, j Job, lost error) error {
+	open := func(err error) error {
+		return &etcd.Error{Op: "resolve", On: j.key, Err: errors.Join(lost, err), Unknown: true}
+	}
+	ctx, cancel := context.WithTimeout(ctx, resolveFor)
+	defer cancel()
+	w, err := q.c.Watch(ctx, etcd.Key(j.key), etcd.FromRevision(j.mod+1), etcd.DeletesOnly())
+	if err != nil {
+		return open(err)
+	}
+	defer w.Close()
+	evs, err := w.Next(ctx)
+	if err != nil {
+		return open(err)
+	}
+	rev := evs.Events[0].KV.ModRevision
+	tail, err := q.c.Get(ctx, etcd.Key(q.keys.tail()), etcd.WithRevision(rev), etcd.KeysOnly())
+	if err != nil {
+		return open(err)
+	}
+	p, pos, inLog := q.keys.position(j.key)
+	if kv, ok := tail.First(); !inLog && ok && kv.ModRevision == rev {
+		return errMoved // with the tail: brought into the log
+	}
+	if !inLog {
+		return nil
+	}
+	for kv, err := range q.c.List(ctx, etcd.Prefix(q.keys.claims()), etcd.ListAt(rev-1)) {
+		if err != nil {
+			return open(err)
+		}
+		if rec, err := decodeRecord(kv.Key, kv.Value); err == nil && rec.Priority == p && rec.holds(pos) {
+			return ErrNotFound
 		}
 	}
-	return &etcd.Error{Op: "cancel", On: j.key, Err: try.err, Unknown: true}
+	return nil
 }
 
 // leftBehind is what goes with a job that is removed: its place in the index, and

@@ -54,7 +54,7 @@ func (c *consumer) nextTask(now time.Time) (best task, ok bool) {
 			best, ok = task{name, at, do}, true
 		}
 	}
-	if len(c.doomed) > 0 {
+	if len(c.dooms) > 0 {
 		offer("bury", now, c.buryDoomed)
 	}
 	if len(c.finished) > 0 {
@@ -75,13 +75,13 @@ func (c *consumer) nextTask(now time.Time) (best task, ok bool) {
 	}
 	if c.opts.maxAge > 0 {
 		for _, cl := range c.claims {
-			if !cl.closing {
-				offer("claim age", cl.taken.Add(c.opts.maxAge), func(ctx context.Context) error { return c.outlived(ctx, cl) })
+			if since := cl.oldest(); !cl.closing && !since.IsZero() {
+				offer("claim age", since.Add(c.opts.maxAge), func(ctx context.Context) error { return c.outlived(ctx, cl) })
 			}
 		}
 	}
-	if v := &c.view; v.inbox {
-		offer("inbox", v.inboxAt.seen.Add(c.turn(v.inboxAt.rev, 1, stepPromote)), c.promoteInbox)
+	if v := &c.view.inbox; v.full() {
+		offer("inbox", v.put.seen.Add(c.turnOf(watchers, v.put.rev, stepPromote)), c.promoteInbox)
 	}
 	if due := c.view.nextDue; due != never {
 		offer("due", time.UnixMilli(due).Add(c.turn(due, 1, stepPromote)), c.promoteDue)
@@ -97,8 +97,8 @@ func (c *consumer) nextTask(now time.Time) (best task, ok bool) {
 // buryDoomed makes dead letters of jobs that cannot be delivered.
 func (c *consumer) buryDoomed(ctx context.Context) error {
 	c.mu.Lock()
-	doomed := c.doomed
-	c.doomed = nil
+	doomed := c.dooms
+	c.dooms = nil
 	c.mu.Unlock()
 	var failed []doom
 	var last error
@@ -110,7 +110,7 @@ func (c *consumer) buryDoomed(ctx context.Context) error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.doomed = append(failed, c.doomed...)
+	c.dooms = append(failed, c.dooms...)
 	return last
 }
 
@@ -148,7 +148,7 @@ func (c *consumer) adopt(ctx context.Context, n int64, kv etcd.KV) error {
 	if err == nil {
 		keep := rec
 		keep.Runs = nil
-		_, err = c.q.handBack(ctx, kv.Key, kv.ModRevision, rec, rec.Runs, keep)
+		_, _, err = c.q.handBack(ctx, &attempts{}, kv.Key, kv.ModRevision, rec, rec.Runs, keep)
 	}
 	if err != nil && !errors.Is(err, ErrClaimLost) {
 		return err
@@ -161,21 +161,40 @@ func (c *consumer) adopt(ctx context.Context, n int64, kv etcd.KV) error {
 	return nil
 }
 
-// takeFrom takes the claims of a dead consumer over.
+// takeFrom takes the claims of a dead consumer over, and tells the others.
 func (c *consumer) takeFrom(ctx context.Context, id string) error {
 	_, err := c.q.takeAll(ctx, taking{owner: id, dead: true, maxAttempts: c.opts.maxAttempts})
-	if err != nil {
+	if errors.Is(err, ErrDamaged) {
+		c.q.log.Error("queue consumer leaves a claim record alone", "queue", c.q.name, "error", err)
+	} else if err != nil {
 		return err
 	}
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	delete(c.view.gone, id)
+	c.mu.Unlock()
+	_, _ = c.q.c.Put(ctx, c.q.keys.took(), []byte(id)) // where that fails the others look for themselves
 	return nil
 }
 
-// outlived gives a claim up that is older than it may be: the handler hangs, or
-// the job is too long for the maximum that was set.
+// oldest is since when the delivery that was given out first is being worked
+// on; zero if none is. The caller holds the mutex.
+func (cl *claim) oldest() time.Time {
+	for len(cl.out) > 0 && cl.out[0].at != started {
+		cl.out = cl.out[1:]
+	}
+	if len(cl.out) == 0 {
+		return time.Time{}
+	}
+	return cl.out[0].since
+}
+
+// outlived gives a claim up of which a delivery is older than it may be: the
+// handler hangs, or the job is too long for the maximum that was set. What was
+// not begun goes back at no attempt.
 func (c *consumer) outlived(ctx context.Context, cl *claim) error {
+	if err := c.giveBack(ctx, c.unbegun(cl)); err != nil && !errors.Is(err, ErrClaimLost) {
+		return err
+	}
 	c.mu.Lock()
 	if cl.closing || cl.over {
 		c.mu.Unlock()
@@ -184,6 +203,7 @@ func (c *consumer) outlived(ctx context.Context, cl *claim) error {
 	cl.closing = true // the watch is not to tell another reason
 	kv := etcd.KV{Key: cl.key, Value: cl.rec.encode(), ModRevision: cl.mod}
 	c.mu.Unlock()
+	cl.end(ErrClaimAge) // before anybody else can have the jobs
 	_, err := c.q.takeOver(ctx, kv, taking{owner: c.id, maxAttempts: c.opts.maxAttempts})
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -193,4 +213,22 @@ func (c *consumer) outlived(ctx context.Context, cl *claim) error {
 	c.drop(cl, ErrClaimAge)
 	c.touch()
 	return nil
+}
+
+// unbegun takes the jobs of a claim that were not given out yet from the buffer.
+func (c *consumer) unbegun(cl *claim) (out []*delivery) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	kept := c.buf[:0]
+	for _, d := range c.buf {
+		if d.claim == cl {
+			d.at = started
+			out = append(out, d)
+		} else {
+			kept = append(kept, d)
+		}
+	}
+	clear(c.buf[len(kept):])
+	c.buf = kept
+	return out
 }

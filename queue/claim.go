@@ -287,7 +287,7 @@ func (c *consumer) hold(n int64, rec record, res *etcd.TxnResult) {
 		}
 	}
 	for _, d := range broken {
-		c.doomed = append(c.doomed, doom{d, byUnreadable, d.env.Reason})
+		c.dooms = append(c.dooms, doom{d, byUnreadable, d.env.Reason})
 	}
 	if cl.left == 0 { // a hole
 		c.finish(cl)

@@ -54,22 +54,36 @@ func (c *consumer) wind(ctx context.Context) error {
 	if created == 0 || c.s.Err() != nil {
 		return err
 	}
-	key := etcd.Key(c.q.keys.consumer(c.id))
-	_, derr := c.q.c.Txn(both, etcd.Txn{
-		If:   []etcd.Cmp{etcd.IfCreateRevision(key, etcd.Equal, created)},
-		Then: []etcd.Op{etcd.Delete(key)},
-	})
+	derr := c.leave(both, created)
 	if derr != nil {
 		c.s.Abandon(c.q.keys.consumer(c.id), nil) // the session goes on trying
 	}
 	return errors.Join(err, derr)
 }
 
+// leave takes the presence away, and tells the others if no claims are left for
+// them to take over.
+func (c *consumer) leave(ctx context.Context, created int64) error {
+	key := etcd.Key(c.q.keys.consumer(c.id))
+	t := etcd.Txn{
+		If:   []etcd.Cmp{etcd.IfCreateRevision(key, etcd.Equal, created)},
+		Then: []etcd.Op{etcd.Delete(key)},
+	}
+	nothing := t
+	nothing.If = append(nothing.If, etcd.Missing(etcd.Prefix(c.q.keys.claimsOf(c.id))))
+	nothing.Then = append(nothing.Then, etcd.Put(c.q.keys.took(), []byte(c.id)))
+	if res, err := c.q.c.Txn(ctx, nothing); err == nil && res.Succeeded {
+		return nil
+	}
+	_, err := c.q.c.Txn(ctx, t) // also when etcd is full
+	return err
+}
+
 // still waits until no claim is under way and all records are cared for.
 func (c *consumer) still(ctx context.Context) error {
 	for {
 		c.mu.Lock()
-		busy := c.claiming != 0 || len(c.finished) > 0 || len(c.doomed) > 0
+		busy := c.claiming != 0 || len(c.finished) > 0 || len(c.dooms) > 0
 		for n := range c.own {
 			busy = busy || c.claims[n] == nil && !c.ended[n]
 		}

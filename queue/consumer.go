@@ -100,7 +100,7 @@ type consumer struct {
 	claiming int64                // number of the claim under way, 0 for none
 	limit    int64                // how many jobs a claim may have, after one that was too large
 	pace     pacer                // the pump's
-	doomed   []doom               // to be made dead letters by us
+	dooms    []doom               // to be made dead letters by us
 	minute   int64                // of the last chores
 	notYet   map[string]time.Time // tasks that have failed, and until when they rest
 	changed  chan struct{}        // closed at the next change
@@ -243,7 +243,8 @@ func (c *consumer) giveOut(n int) (ds, expired []*delivery) {
 		d := c.buf[0]
 		c.buf[0] = nil
 		c.buf = c.buf[1:]
-		d.at = started
+		d.at, d.since = started, time.Now()
+		d.claim.out = append(d.claim.out, d)
 		if d.env.Expires != 0 && d.env.Expires <= now {
 			expired = append(expired, d)
 		} else {

@@ -24,7 +24,7 @@ type Delivery[T any] struct {
 func (d *Delivery[T]) Token() int64 { return d.d.claim.token }
 
 // Guard holds as long as the claim does and the job is not settled. It goes into
-// a transaction of the caller's.
+// a transaction of the caller's. After Return it is not to be used any more.
 func (d *Delivery[T]) Guard() etcd.Cmp { return d.d.guard() }
 
 // Context ends when the claim is lost, or when it is settled together with all
@@ -52,7 +52,8 @@ func (d *Delivery[T]) Ack(ctx context.Context) error {
 //
 // The results are those of t's operations. They are missing where a reply was
 // lost and the outcome was found out otherwise; t.Else may then have been
-// carried out twice.
+// carried out twice. After an error that answers etcd.ErrUnknownOutcome, call it
+// again with the same transaction.
 func (d *Delivery[T]) AckWith(ctx context.Context, t etcd.Txn) (*etcd.TxnResult, error) {
 	res, err := d.d.c.ackWith(ctx, d.d, t)
 	return res, d.fail("ack with", err)
@@ -121,21 +122,12 @@ type claim struct {
 	rec     record // as it stands
 	mod     int64  // since when
 	jobs    []*delivery
-	left    int  // jobs not settled
-	closing bool // a deletion of the record by us is under way, or done
-	over    bool // gone, by us or by others
+	left    int         // jobs not settled
+	out     []*delivery // given out, in that order; those in front are not settled
+	closing bool        // a deletion of the record by us is under way, or done
+	over    bool        // gone, by us or by others
+	gone    bool        // the watch has shown that the record is gone
 }
-
-// progress is how far a delivery is.
-type progress uint8
-
-const (
-	waiting  progress = iota // claimed, not given out
-	started                  // given out by Receive
-	acked                    // settled ...
-	nacked                   // tried again, or dead
-	returned                 // given back
-)
 
 // delivery is a claimed job without the type of its value.
 type delivery struct {
@@ -146,7 +138,12 @@ type delivery struct {
 	key   string
 	mod   int64 // revision of the job's key
 
-	at progress // the consumer's mutex guards it
+	// The consumer's mutex guards these.
+	at     progress
+	asked  progress  // what it is to be settled as, by calls under way or of open outcome
+	busy   int       // how many of these there are
+	unsure bool      // a reply to one of them was lost
+	since  time.Time // when Receive gave it out
 }
 
 func (d *delivery) attempt() int { return d.env.Attempts + d.claim.rec.Crashes + 1 }

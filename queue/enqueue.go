@@ -2,6 +2,7 @@ package queue
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -88,8 +89,9 @@ func (q *Queue[T]) newUnit(vs []T, opts []EnqueueOption) (*unit, error) {
 // estimate is about how many bytes a job takes in a request.
 func (q *core) estimate(e *envelope) int {
 	n := 2*len(q.keys.data) + 160 + len(e.payload) + len(e.Unique)
-	for k, v := range e.Headers {
-		n += len(k) + len(v) + 6
+	if len(e.Headers) > 0 {
+		h, _ := json.Marshal(e.Headers) // strings always marshal
+		n += len(h)
 	}
 	return n
 }

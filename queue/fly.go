@@ -16,9 +16,6 @@ type flightState struct {
 	lost  error     // what that was
 }
 
-// resolveFor bounds how long a batch is repeated whose outcome is unknown.
-const resolveFor = 30 * time.Second
-
 // fly carries out what a flight asks for in as few batches as possible: one, but
 // for collisions. A batch whose outcome is unknown is repeated as it is until
 // the outcome is known; only then another one is composed.

@@ -146,8 +146,10 @@ func (c *consumer) followOwn(ctx context.Context) error {
 func (c *consumer) ownGone(n int64) {
 	delete(c.own, n)
 	delete(c.ended, n)
-	if cl := c.claims[n]; cl != nil && !cl.closing {
-		c.drop(cl, ErrClaimLost)
+	if cl := c.claims[n]; cl != nil {
+		if cl.gone = true; !cl.closing {
+			c.drop(cl, ErrClaimLost)
+		}
 	}
 }
 
@@ -170,45 +172,4 @@ func (c *consumer) drop(cl *claim, cause error) {
 	}
 	clear(c.buf[len(kept):])
 	c.buf = kept
-}
-
-// followInbox notices jobs that callers have put into their own transactions.
-func (c *consumer) followInbox(ctx context.Context) error {
-	prefix := c.q.keys.inbox()
-	w, err := c.q.c.Watch(ctx, etcd.Prefix(prefix))
-	if err != nil {
-		return err
-	}
-	defer w.Close()
-	res, err := c.q.c.Get(ctx, etcd.Prefix(prefix), etcd.WithLimit(1), etcd.KeysOnly())
-	if err != nil {
-		return err
-	}
-	c.mu.Lock()
-	c.view.inbox, c.view.lastIn = res.Count > 0, ""
-	c.view.inboxAt = spot{rev: res.Header.Revision, seen: time.Now()}
-	c.touch()
-	c.mu.Unlock()
-	for {
-		batch, err := w.Next(ctx)
-		if err != nil {
-			return err
-		}
-		c.mu.Lock()
-		for _, ev := range batch.Events {
-			switch v := &c.view; {
-			case ev.Type == etcd.EventDelete:
-				if ev.KV.Key == v.lastIn { // jobs leave in the order they came in
-					v.inbox = false
-				}
-			default:
-				if !v.inbox {
-					v.inbox, v.inboxAt = true, spot{rev: ev.KV.ModRevision, seen: time.Now()}
-				}
-				v.lastIn = ev.KV.Key
-			}
-		}
-		c.touch()
-		c.mu.Unlock()
-	}
 }

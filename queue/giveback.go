@@ -1,7 +1,6 @@
 package queue
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"slices"
@@ -14,83 +13,116 @@ import (
 // untouched.
 func (c *consumer) giveBack(ctx context.Context, ds []*delivery) error {
 	byClaim := map[*claim][]*delivery{}
+	var errs []error
 	for _, d := range ds {
-		done, err := c.mayTurn(d, returned)
-		if err != nil {
-			return err
-		}
-		if !done {
+		switch done, err := c.ask(d, returned); {
+		case errors.Is(err, errResolve):
+			errs = append(errs, c.answered(d, ErrClaimLost)) // given back, or taken over
+		case err != nil:
+			errs = append(errs, err)
+		case !done:
 			byClaim[d.claim] = append(byClaim[d.claim], d)
 		}
 	}
+	token := false
 	select {
 	case c.giving <- struct{}{}:
+		token = true
+		defer func() { <-c.giving }()
 	case <-ctx.Done():
-		return ctxErr(ctx)
 	}
-	defer func() { <-c.giving }()
-	var errs []error
 	for cl, ds := range byClaim {
-		errs = append(errs, c.giveBackOf(ctx, cl, ds))
+		err := ctxErr(ctx)
+		if token {
+			err = c.giveBackOf(ctx, cl, ds)
+		}
+		for _, d := range ds {
+			_ = c.answered(d, err)
+		}
+		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
 }
 
-// giveBackOf hands jobs of one claim back.
+// giveBackOf hands jobs of one claim back: those that stand in its record, so
+// that it can be repeated.
 func (c *consumer) giveBackOf(ctx context.Context, cl *claim, ds []*delivery) error {
-	c.mu.Lock()
-	var positions []int64
-	for _, d := range ds {
-		if d.at == started {
-			positions = append(positions, d.pos)
+	var try attempts
+	for {
+		c.mu.Lock()
+		var positions []int64
+		for _, d := range ds {
+			if d.at == started {
+				positions = append(positions, d.pos)
+			}
 		}
-	}
-	slices.Sort(positions)
-	positions = slices.Compact(positions)
-	over, mod, rec := cl.over, cl.mod, cl.rec
-	all := len(positions) == cl.left
-	if all {
-		cl.closing = true
-	}
-	c.mu.Unlock()
-	if over {
-		return lostBecause(context.Cause(cl.ctx))
-	}
-	if len(positions) == 0 {
-		return nil
-	}
-	keep := rec
-	keep.Runs = without(rec.Runs, toRuns(positions))
-	if all {
-		keep.Runs = nil
-	}
-	rev, err := c.q.handBack(ctx, cl.key, mod, rec, toRuns(positions), keep)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if err != nil {
+		slices.Sort(positions)
+		positions = slices.Compact(positions)
+		over, mod, rec := cl.over, cl.mod, cl.rec
+		all := len(positions) == cl.left && len(positions) > 0
+		if all && !over {
+			cl.closing = true
+		}
+		c.mu.Unlock()
+		give := within(rec.Runs, toRuns(positions))
+		if over && len(positions) > 0 {
+			return lostBecause(context.Cause(cl.ctx))
+		}
+		if len(give) == 0 { // given back before, all of them
+			c.mu.Lock()
+			cl.closing = cl.closing && !all
+			c.mu.Unlock()
+			c.gaveBack(cl, ds, rec.Runs, mod, false)
+			return nil
+		}
+		keep := rec
+		if keep.Runs = without(rec.Runs, give); all {
+			keep.Runs = nil
+		}
+		rev, now, err := c.q.handBack(ctx, &try, cl.key, mod, rec, give, keep)
+		if now != nil && now.CreateRevision == cl.token { // the record is not as we knew it
+			if next, derr := decodeRecord(now.Key, now.Value); derr == nil {
+				c.mu.Lock()
+				cl.rec, cl.mod = next, now.ModRevision
+				c.mu.Unlock()
+				continue
+			}
+		}
+		if err == nil {
+			c.gaveBack(cl, ds, keep.Runs, rev, all)
+			return nil
+		}
+		c.mu.Lock()
 		if all {
 			cl.closing = false
 		}
-		if errors.Is(err, ErrClaimLost) {
+		if errors.Is(err, ErrClaimLost) || cl.gone {
 			cl.closing = false
 			c.drop(cl, ErrClaimLost)
 		}
+		c.mu.Unlock()
 		return err
 	}
-	cl.rec.Runs, cl.mod = keep.Runs, rev
+}
+
+// gaveBack takes in that jobs of a claim were given back.
+func (c *consumer) gaveBack(cl *claim, ds []*delivery, keep []run, mod int64, all bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	cl.rec.Runs, cl.mod = keep, mod
 	for _, d := range ds {
 		c.turned(d, returned)
 	}
 	if all {
 		c.removed(cl)
 	}
-	return nil
 }
 
 // handBack puts runs of a claim record into records without an owner, and leaves
-// keep in it, or deletes it if that is nothing. It gives the record's revision.
-// It is repeated until its outcome is known: the record shows it.
-func (q *core) handBack(ctx context.Context, key string, mod int64, rec record, runs []run, keep record) (int64, error) {
+// keep in it, or deletes it if that is nothing. It gives the record's revision,
+// or the record as it is where that is not as expected: by an attempt before,
+// whose reply was lost.
+func (q *core) handBack(ctx context.Context, try *attempts, key string, mod int64, rec record, runs []run, keep record) (int64, *etcd.KV, error) {
 	t := etcd.Txn{
 		If:   []etcd.Cmp{etcd.IfModRevision(etcd.Key(key), etcd.Equal, mod)},
 		Else: []etcd.Op{etcd.Get(etcd.Key(key))},
@@ -99,26 +131,23 @@ func (q *core) handBack(ctx context.Context, key string, mod int64, rec record, 
 		free := newRecord(rec.Priority, part, rec.Crashes)
 		t.Then = append(t.Then, etcd.Put(q.keys.free(rec.Priority, part[0][0], nonce(4)), free.encode()))
 	}
-	left := keep.encode()
 	if len(keep.Runs) > 0 {
-		t.Then = append(t.Then, etcd.Put(key, left))
+		t.Then = append(t.Then, etcd.Put(key, keep.encode()))
 	} else {
 		t.Then = append(t.Then, etcd.Delete(etcd.Key(key)))
 	}
-	var try attempts
 	res, err, _ := try.send(ctx, q.c, t)
 	if err != nil {
-		return 0, full(err)
+		return 0, nil, full(err)
 	}
 	if res.Succeeded {
-		return res.Header.Revision, nil
+		return res.Header.Revision, nil, nil
 	}
-	kv, there := res.Results[0].Get.First()
-	switch {
-	case try.doubt() && there && bytes.Equal(kv.Value, left) && kv.ModRevision > mod:
-		return kv.ModRevision, nil
-	case try.doubt() && !there && len(keep.Runs) == 0:
-		return 0, nil // by us or by a take-over: it is not ours any more
+	if kv, there := res.Results[0].Get.First(); there {
+		return 0, &kv, ErrClaimLost
 	}
-	return 0, ErrClaimLost
+	if try.doubt() && len(keep.Runs) == 0 {
+		return 0, nil, nil // by us or by a take-over: it is not ours any more
+	}
+	return 0, nil, ErrClaimLost
 }

@@ -3,6 +3,7 @@ package queue
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -21,6 +22,7 @@ const (
 // letters.
 type move struct {
 	d   *delivery
+	to  progress
 	env envelope // as it is to stand there
 	key string
 	due int64 // 0 for a dead letter
@@ -40,7 +42,7 @@ func (c *consumer) nack(ctx context.Context, d *delivery, delay time.Duration, o
 		env.LastError = clip(o.cause.Error())
 	}
 	env.Due = millis(time.Now().Add(delay))
-	return c.move(ctx, &move{d: d, env: env, due: env.Due, key: c.q.keys.later(env.Due, env.ID)})
+	return c.move(ctx, &move{d: d, to: nacked, env: env, due: env.Due, key: c.q.keys.later(env.Due, env.ID)})
 }
 
 // dead makes a job a dead letter.
@@ -54,7 +56,7 @@ func (c *consumer) dead(ctx context.Context, d *delivery, reason, by string, opt
 		env.LastError = clip(o.cause.Error())
 	}
 	env.die(reason, by)
-	return c.move(ctx, &move{d: d, env: env, key: c.q.keys.dead(env.Died, env.ID)})
+	return c.move(ctx, &move{d: d, to: doomed, env: env, key: c.q.keys.dead(env.Died, env.ID)})
 }
 
 // die fills in what a dead letter tells.
@@ -72,10 +74,14 @@ func settleWith(opts []SettleOption) (o settleOptions) {
 }
 
 func (c *consumer) move(ctx context.Context, m *move) error {
-	if done, err := c.mayTurn(m.d, nacked); done || err != nil {
+	done, err := c.ask(m.d, m.to)
+	switch {
+	case errors.Is(err, errResolve):
+		return c.answered(m.d, c.resolve(ctx, m.d, m.to))
+	case done || err != nil:
 		return err
 	}
-	return c.moves.do(ctx, m)
+	return c.answered(m.d, c.moves.do(ctx, m))
 }
 
 const (
@@ -165,27 +171,19 @@ func (c *consumer) moved(ctx context.Context, st *moveFlight, m *move, res *etcd
 	if !res.Succeeded {
 		_, there := res.Results[1].Get.First()
 		switch held := m.d.claim.stillHeld(res.Results[0].Get); {
-		case held && !there && !st.doubt():
-			return ErrNotFound // somebody deleted it
 		case held && there:
 			return damaged(m.d.key, "was changed while it was claimed")
-		case !held:
-			ours, err := false, error(nil)
-			if st.doubt() {
-				ours, err = c.whoDeleted(ctx, m.d)
-			}
-			if !ours {
-				c.takenAway(m.d.claim)
-				if err == nil {
-					err = ErrClaimLost
-				}
-				return err
-			}
+		case st.doubt() || c.inDoubt(m.d):
+			return c.resolve(ctx, m.d, m.to)
+		case held:
+			return ErrNotFound // somebody deleted it
 		}
+		c.takenAway(m.d.claim)
+		return ErrClaimLost
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.turned(m.d, nacked)
+	c.turned(m.d, m.to)
 	if m.due == 0 {
 		c.q.log.Warn("queue job is a dead letter", "queue", c.q.name, "job", m.env.ID, "reason", m.env.Reason, "by", m.env.DiedBy)
 	}
@@ -203,6 +201,6 @@ type doom struct {
 func (c *consumer) burn(d *delivery, by, reason string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.doomed = append(c.doomed, doom{d, by, reason})
+	c.dooms = append(c.dooms, doom{d, by, reason})
 	c.touch()
 }

@@ -16,10 +16,13 @@ const promotePage = 200
 // times, and tells all when to look again.
 func (c *consumer) promoteDue(ctx context.Context) error {
 	k := c.q.keys
-	c.mu.Lock()
-	from := c.view.nextDue
-	c.mu.Unlock()
 	for {
+		c.mu.Lock()
+		from, seen, changed := c.view.nextDue, c.view.soonRev, c.changed
+		c.mu.Unlock()
+		if from == never {
+			return nil // somebody else has looked
+		}
 		now := time.Now().UnixMilli()
 		kvs, err := c.q.page(ctx, upTo(k.laters(), from, now+1))
 		if err != nil {
@@ -31,26 +34,58 @@ func (c *consumer) promoteDue(ctx context.Context) error {
 			}
 			continue
 		}
-		res, err := c.q.c.Get(ctx, upTo(k.laters(), from, never), etcd.WithLimit(1), etcd.KeysOnly())
+		d, soon, err := c.q.firstDue(ctx, max(from, now))
 		if err != nil {
 			return err
 		}
-		d := dueValue{Next: never, Rev: res.Header.Revision}
-		if kv, ok := res.First(); ok {
-			if due, ok := timeOf(k.laters(), kv.Key); ok {
-				d.Next = due
+		if soon > seen {
+			// A due time was written that from does not take into account: the
+			// watch is to tell of it first.
+			await(ctx, changed, time.Now().Add(time.Second))
+			if err := ctxErr(ctx); err != nil {
+				return err
 			}
+			continue
 		}
 		c.mu.Lock()
 		if d.Rev > c.view.dueRev {
 			c.view.setDue(d)
 		}
 		c.mu.Unlock()
-		v, _ := json.Marshal(d) // always marshals
-		if _, err := c.q.c.Put(ctx, k.due(), v); err != nil && !errors.Is(err, etcd.ErrNoSpace) {
-			return nil // the others look for themselves
-		}
+		v, _ := json.Marshal(d)           // always marshals
+		_, _ = c.q.c.Put(ctx, k.due(), v) // where that fails the others look for themselves
 		return nil
+	}
+}
+
+// firstDue finds the first due time from on, and the revision of the last time
+// that was written. It looks ever farther ahead, because the server counts all
+// keys of the range it is asked about.
+func (q *core) firstDue(ctx context.Context, from int64) (dueValue, int64, error) {
+	for span := int64(1000); ; span *= 16 {
+		to := from + span
+		if span > maxDelay.Milliseconds()*2 {
+			to = never
+		}
+		res, err := q.c.Txn(ctx, etcd.Txn{Then: []etcd.Op{
+			etcd.Get(upTo(q.keys.laters(), from, to), etcd.WithLimit(1), etcd.KeysOnly()),
+			etcd.Get(etcd.Key(q.keys.soon()), etcd.KeysOnly()),
+		}})
+		if err != nil {
+			return dueValue{}, 0, err
+		}
+		soon, _ := res.Results[1].Get.First()
+		kv, ok := res.Results[0].Get.First()
+		if !ok && to != never {
+			continue
+		}
+		d := dueValue{Next: never, Rev: res.Header.Revision}
+		if ok {
+			if d.Next, ok = timeOf(q.keys.laters(), kv.Key); !ok {
+				return d, 0, damaged(kv.Key, "does not begin with a time")
+			}
+		}
+		return d, soon.ModRevision, nil
 	}
 }
 
@@ -59,18 +94,13 @@ func (c *consumer) promoteDue(ctx context.Context) error {
 func (c *consumer) promoteInbox(ctx context.Context) error {
 	inbox := etcd.Prefix(c.q.keys.inbox())
 	for {
-		c.mu.Lock()
-		seen := c.view.lastIn
-		c.mu.Unlock()
 		res, err := c.q.c.Get(ctx, inbox, etcd.WithSort(etcd.ByCreateRevision, etcd.Ascending), etcd.WithLimit(promotePage), etcd.KeysOnly())
 		if err != nil {
 			return err
 		}
 		if len(res.KVs) == 0 {
 			c.mu.Lock()
-			if c.view.lastIn == seen {
-				c.view.inbox = false
-			}
+			c.view.inbox.emptyAt = res.Header.Revision
 			c.mu.Unlock()
 			return nil
 		}

@@ -20,18 +20,27 @@ const (
 // turn is how long to wait for those in front: base is the revision that told,
 // first how many are to act at once. The caller holds the mutex.
 func (c *consumer) turn(base int64, first int64, step time.Duration) time.Duration {
-	n := int64(len(c.view.alive))
+	return time.Duration(group(c.place(len(c.view.alive), base), max(first, 1))) * step
+}
+
+// turnOf is turn among the n oldest consumers alone.
+func (c *consumer) turnOf(n int, base int64, step time.Duration) time.Duration {
+	return time.Duration(group(c.place(min(n, len(c.view.alive)), base), 1)) * step
+}
+
+// place is how many of the n oldest consumers stand before this one. The caller
+// holds the mutex.
+func (c *consumer) place(of int, base int64) int64 {
+	n := int64(of)
 	if n <= 1 {
 		return 0
 	}
-	place := n - 1 // not known to be alive: behind all others
-	for i, a := range c.view.alive {
+	for i, a := range c.view.alive[:of] {
 		if a.id == c.id {
-			place = ((int64(i)-base)%n + n) % n
-			break
+			return ((int64(i)-base)%n + n) % n
 		}
 	}
-	return time.Duration(group(place, max(first, 1))) * step
+	return n - 1 // not known to be alive: behind all others
 }
 
 // group is in which group a place is, if the first holds first, and each further

@@ -109,3 +109,8 @@ func toRuns(sorted []int64) []run {
 	}
 	return out
 }
+
+// within is what two lists of runs have in common.
+func within(runs, of []run) []run {
+	return without(runs, without(runs, of))
+}

@@ -59,6 +59,9 @@ func (c *consumer) begin() bool {
 		switch {
 		case errors.Is(err, etcd.ErrNoSpace):
 			c.report(full(err))
+		case errors.Is(err, etcd.ErrLeaseNotFound):
+			c.end(errors.Join(ErrConsumerGone, err)) // the session is about to notice
+			return false
 		case !transient(err):
 			c.end(err)
 			return false

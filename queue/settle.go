@@ -3,26 +3,66 @@ package queue
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/quorate/quorate/etcd"
 )
 
-// settled reports whether d may still be settled as asked: an error says why
-// not, and done that it is settled so already.
-func (c *consumer) mayTurn(d *delivery, to progress) (done bool, err error) {
+// progress is how far a delivery is.
+type progress uint8
+
+const (
+	waiting   progress = iota // claimed, not given out
+	started                   // given out by Receive
+	acked                     // settled ...
+	ackedWith                 // acknowledged by AckWith
+	nacked                    // tried again
+	doomed                    // a dead letter
+	returned                  // given back
+)
+
+// errResolve: an earlier attempt of the same sort has had no answer, and the
+// claim is over.
+var errResolve = errors.New("to be resolved")
+
+// ask is called before d is settled as to. It reports done if it is already,
+// and otherwise keeps it from being settled in another way until answered. While the
+// outcome of an attempt is open, only the same can be asked for again.
+func (c *consumer) ask(d *delivery, to progress) (done bool, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
-	case d.at == to:
+	case d.at == to, d.at == ackedWith && to == acked:
 		return true, nil
-	case d.at != started:
+	case d.at != started, d.asked != waiting && d.asked != to:
 		return false, ErrSettled
-	case d.claim.over:
+	case d.claim.over && !d.unsure:
 		return false, lostBecause(context.Cause(d.claim.ctx))
 	}
+	d.asked = to
+	d.busy++
+	if d.claim.over {
+		return false, errResolve
+	}
 	return false, nil
+}
+
+// answered is called after ask, with what came of it.
+func (c *consumer) answered(d *delivery, err error) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	d.unsure = d.unsure || errors.Is(err, etcd.ErrUnknownOutcome)
+	if d.busy--; d.busy == 0 && d.at == started && (!d.unsure || errors.Is(err, ErrClaimLost)) {
+		d.asked = waiting
+	}
+	return err
+}
+
+// inDoubt reports whether an earlier attempt to settle d has had no answer.
+func (c *consumer) inDoubt(d *delivery) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return d.unsure
 }
 
 // lostBecause makes the error of a delivery whose claim is over.
@@ -65,17 +105,17 @@ func (c *consumer) removed(cl *claim) {
 	}
 	cl.closing, cl.over = true, true
 	delete(c.claims, cl.n)
-	if _, there := c.own[cl.n]; there {
-		delete(c.own, cl.n)
+	if delete(c.own, cl.n); !cl.gone {
+		c.ended[cl.n] = true
 	}
-	c.ended[cl.n] = true
 	cl.end(ErrSettled)
 	if cl.rec.Alone {
 		c.suspect.release(c)
 	}
+	c.touch()
 }
 
-// taken takes in that others have taken a claim away.
+// takenAway takes in that others have taken a claim away.
 func (c *consumer) takenAway(cl *claim) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -89,56 +129,14 @@ func (cl *claim) stillHeld(r *etcd.GetResult) bool {
 	return ok && kv.CreateRevision == cl.token
 }
 
-// whoDeleted finds out about an attempt to settle d that had no answer, now that
-// the claim record is gone: whether the job was deleted while the record was
-// there, or in the same commit, which only we could do.
-func (c *consumer) whoDeleted(ctx context.Context, d *delivery) (ours bool, err error) {
-	unknown := func(err error) error {
-		return &etcd.Error{Op: "resolve", On: d.claim.key, Err: err, Unknown: true}
-	}
-	gone, err := c.goneAt(ctx, d.claim)
-	var res *etcd.GetResult
-	if err == nil {
-		res, err = c.q.c.Get(ctx, etcd.Key(d.key), etcd.WithRevision(gone))
-	}
-	if errors.Is(err, etcd.ErrCompacted) {
-		// What is there still was not deleted, and cannot be by us any more.
-		if res, err = c.q.c.Get(ctx, etcd.Key(d.key)); err == nil && len(res.KVs) == 0 {
-			return false, unknown(fmt.Errorf("the reply was lost, the claim is over, and what came of it is compacted: %w", ErrClaimLost))
-		}
-	}
-	if err != nil {
-		return false, unknown(err)
-	}
-	return len(res.KVs) == 0, nil
-}
-
-// goneAt finds the revision at which a claim's record was deleted.
-func (c *consumer) goneAt(ctx context.Context, cl *claim) (int64, error) {
-	ctx, cancel := context.WithTimeout(ctx, resolveFor)
-	defer cancel()
-	w, err := c.q.c.Watch(ctx, etcd.Key(cl.key), etcd.FromRevision(cl.token+1), etcd.DeletesOnly())
-	if err != nil {
-		return 0, err
-	}
-	defer w.Close()
-	for ev, err := range w.All(ctx) {
-		if err != nil {
-			return 0, err
-		}
-		return ev.KV.ModRevision, nil
-	}
-	return 0, errMoved
-}
-
 // attempts repeats a transaction that can be repeated without harm until it has
-// an answer. doubt tells whether an attempt before the last may have been
-// applied. The state is what is kept from one driver to the next.
+// an answer. It is kept from one driver to the next.
 type attempts struct {
 	begun time.Time // when the first had no answer
 	err   error
 }
 
+// doubt tells whether an attempt before the last may have been applied.
 func (a *attempts) doubt() bool { return !a.begun.IsZero() }
 
 // send gives the answer of t, or an error; arrived is false if ctx ended with
@@ -153,16 +151,13 @@ func (a *attempts) send(ctx context.Context, client *etcd.Client, t etcd.Txn) (r
 		if open && a.begun.IsZero() {
 			a.begun = time.Now()
 		}
+		if !open && a.doubt() {
+			err = &etcd.Error{Op: "txn", Err: err, Unknown: true} // for the attempts before
+		}
 		if ctx.Err() != nil {
 			return nil, err, false
 		}
-		if !a.doubt() {
-			return nil, err, true
-		}
-		if a.err = err; !transient(err) || time.Since(a.begun) > resolveFor {
-			if !open {
-				err = &etcd.Error{Op: "txn", Err: err, Unknown: true}
-			}
+		if a.err = err; !a.doubt() || !transient(err) || time.Since(a.begun) > resolveFor {
 			return nil, err, true
 		}
 		if pace.wait(ctx) != nil {

@@ -27,10 +27,19 @@ type view struct {
 	dueRev  int64 // the revision at which c/due said so
 	soon    []soonAt
 
-	inbox   bool // there may be jobs in it
-	inboxAt spot
-	lastIn  string // the last that came
+	soonRev int64 // of the last due time written that was seen
+
+	inbox inboxView
 }
+
+// inboxView is what is known of the inbox by those who watch it.
+type inboxView struct {
+	n       int64 // jobs in it
+	put     spot  // when one was put last
+	emptyAt int64 // a revision at which there were none
+}
+
+func (v *inboxView) full() bool { return v.n > 0 && v.put.rev > v.emptyAt }
 
 type alive struct {
 	id      string
@@ -50,8 +59,7 @@ type soonAt struct{ rev, due int64 }
 const never = math.MaxInt64
 
 func (v *view) reset() {
-	*v = view{free: make(map[string]spot), gone: make(map[string]spot), nextDue: never,
-		inbox: v.inbox, inboxAt: v.inboxAt, lastIn: v.lastIn}
+	*v = view{free: make(map[string]spot), gone: make(map[string]spot), nextDue: never, inbox: v.inbox}
 }
 
 // seeControl takes in one key below c/, as it is or as it changes.
@@ -72,9 +80,14 @@ func (c *consumer) seeControl(kv etcd.KV, deleted bool) error {
 	case kv.Key == k.paused():
 		v.paused, v.pausedRev = !deleted, kv.ModRevision
 	case kv.Key == k.soon():
+		v.soonRev = max(v.soonRev, kv.ModRevision)
 		var s soonValue
 		if !deleted && json.Unmarshal(kv.Value, &s) == nil {
 			v.addSoon(soonAt{kv.ModRevision, s.Due})
+		}
+	case kv.Key == k.took():
+		if s := v.gone[string(kv.Value)]; !deleted && s.rev <= kv.ModRevision {
+			delete(v.gone, string(kv.Value))
 		}
 	case kv.Key == k.due():
 		var d dueValue
