@@ -32,14 +32,12 @@ func (c *consumer) care() {
 			continue
 		}
 		err := t.do(ctx)
-		if err != nil && ctx.Err() == nil {
-			c.q.log.Warn("queue consumer could not do a task", "queue", c.q.name, "task", t.name, "error", err)
+		if err == nil || ctx.Err() != nil {
+			continue
 		}
+		c.q.log.Warn("queue consumer could not do a task", "queue", c.q.name, "task", t.name, "error", err)
 		c.mu.Lock()
-		if err != nil {
-			c.notYet[t.name] = time.Now().Add(rest)
-		}
-		c.touch() // Close waits for there being nothing left to do
+		c.notYet[t.name] = time.Now().Add(rest)
 		c.mu.Unlock()
 	}
 }

@@ -40,7 +40,5 @@ func (r *workerRun[T]) isIdle() bool {
 	r.mu.Lock()
 	running := len(r.running)
 	r.mu.Unlock()
-	r.c.mu.Lock()
-	defer r.c.mu.Unlock()
-	return running == 0 && len(r.c.buf) == 0
+	return running == 0 && r.c.atHand() == 0
 }

@@ -87,14 +87,6 @@ func (r *workerRun[T]) settle(d *Delivery[T], err error, cause error, took time.
 	}
 }
 
-// settledOtherwise reports whether somebody has settled d, or its claim is over
-// for another reason than a loss.
-func (d *delivery) settledOtherwise() bool {
-	d.c.mu.Lock()
-	defer d.c.mu.Unlock()
-	return d.at != started && d.at != waiting
-}
-
 // fail settles a delivery whose handler failed.
 func (r *workerRun[T]) fail(d *Delivery[T], out Outcome) {
 	verdict, delay := r.judge(d.Job, out.Err)

@@ -69,15 +69,3 @@ func (r *workerRun[T]) adjust(ctx context.Context) {
 		}
 	}
 }
-
-// setPrefetch changes how much is claimed in advance, and gives how much is at
-// hand.
-func (c *consumer) setPrefetch(n int) int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if n > c.opts.prefetch {
-		c.touch()
-	}
-	c.opts.prefetch = n
-	return len(c.buf)
-}

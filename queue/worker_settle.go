@@ -124,23 +124,3 @@ func (r *workerRun[T]) acknowledgeAll(jobs []doneJob[T]) {
 		}
 	}
 }
-
-// ackAll is ack for several deliveries.
-func (c *consumer) ackAll(ctx context.Context, ds []*delivery) []error {
-	errs := make([]error, len(ds))
-	var send []*delivery
-	var place []int
-	for i, d := range ds {
-		done, err := c.mayTurn(d, acked)
-		if errs[i] = err; !done && err == nil {
-			send, place = append(send, d), append(place, i)
-		}
-	}
-	if len(send) == 0 {
-		return errs
-	}
-	for i, err := range c.acks.doAll(ctx, send) {
-		errs[place[i]] = err
-	}
-	return errs
-}

@@ -156,8 +156,11 @@ func TestAWorkerWhoseSessionEndsTellsItsHandlersAndReturnsTheCause(t *testing.T)
 		err := c.ended()
 		require.ErrorIs(s, err, etcd.ErrSessionClosed)
 		require.ErrorContains(s, err, `queue: work "jobs"`)
-		require.Equal(s, []queue.Verdict{queue.HandedBack}, c.verdicts())
-		require.Zero(s, s.jobs(queue.Ready)[0].Attempt)
+		require.Len(s, c.seen(), 1)
+		require.Contains(s, []queue.Verdict{queue.HandedBack, queue.Lost}, c.seen()[0].What)
+		other := s.work(func(context.Context, *queue.Delivery[string]) error { return nil }, drain)
+		require.NoError(s, other.ended())
+		require.Equal(s, []queue.Verdict{queue.Done}, other.verdicts())
 	})
 }
 
