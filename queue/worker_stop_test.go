@@ -181,8 +181,12 @@ func TestAJobTakenFromAHangingHandlerIsLostToIt(t *testing.T) {
 		require.NoError(s, err)
 		require.Equal(s, 1, n)
 		soon()
-		require.Equal(s, []queue.Verdict{queue.Lost, queue.Done}, c.verdicts())
-		require.ErrorIs(s, c.seen()[0].Err, queue.ErrClaimLost)
+		require.ElementsMatch(s, []queue.Verdict{queue.Lost, queue.Done}, c.verdicts())
+		for _, o := range c.seen() {
+			if o.What == queue.Lost {
+				require.ErrorIs(s, o.Err, queue.ErrClaimLost)
+			}
+		}
 		c.stop()
 		require.NoError(s, c.ended())
 	})

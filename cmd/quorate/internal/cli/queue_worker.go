@@ -172,7 +172,7 @@ func (w *queueWorker) observe(o queue.Outcome) {
 	case queue.Buried:
 		w.say("job %s, attempt %d: %s; it is a dead letter now", e.Job, e.Attempt, oneLine(headOf(o.Err)))
 	case queue.Lost:
-		w.say("job %s, attempt %d: %s; others get it", e.Job, e.Attempt, oneLine(headOf(o.Err)))
+		w.say("job %s, attempt %d: the claim was lost; others get it", e.Job, e.Attempt)
 	}
 }
 
