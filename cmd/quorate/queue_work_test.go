@@ -94,15 +94,6 @@ func TestOneGuardServesOneCommandAfterTheOther(t *testing.T) {
 	require.Len(t, groups, 1, "the guard's group")
 }
 
-func TestWhatAJobsCommandLeavesBehindInItsGroupIsEnded(t *testing.T) {
-	push(t, "behind", "1", "2")
-	w := newWitness(t)
-	q := command(t, workArgs("behind --drain --grace 100ms", helperCommand("leave-behind", w.address())...)...).begin()
-	w.await(2)
-	w.gone()
-	require.Equal(t, 0, q.code(), q.stderr)
-}
-
 func TestACommandThatTakesTooLongIsEndedAndHasFailed(t *testing.T) {
 	push(t, "too-long", "job")
 	w := newWitness(t)
@@ -174,7 +165,7 @@ func TestAWorkerThatLosesEtcdEndsItsCommandsAndWaitsForIt(t *testing.T) {
 	w.gone()
 	said := readLines(r)
 	require.Regexp(t, `^quorate: job \S+, attempt 1: the claim was lost; others get it$`, <-said.ch)
-	require.Regexp(t, `^quorate: the claims are lost: .*session expired.*; going on when etcd answers$`, <-said.ch)
+	require.Regexp(t, `^quorate: the claims are lost: .+; going on when etcd answers$`, <-said.ch)
 	require.NoError(t, q.Process.Signal(os.Interrupt))
 	q.code()
 }

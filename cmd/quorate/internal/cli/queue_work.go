@@ -115,7 +115,7 @@ func (f *workFlags) check(c *cobra.Command) error {
 	}
 	f.maxBackoff = max(f.maxBackoff, f.backoff)
 	lease := lockFlags{ttl: f.ttl, grace: f.grace}
-	if err := lease.check(c); err != nil {
+	if err := lease.checkLease(c); err != nil {
 		return err
 	}
 	f.grace = lease.grace
