@@ -11,14 +11,32 @@ import (
 
 // ack ends a job.
 func (c *consumer) ack(ctx context.Context, d *delivery) error {
-	done, err := c.ask(d, acked)
-	switch {
-	case errors.Is(err, errResolve):
-		return c.answered(d, c.resolve(ctx, d, acked))
-	case done || err != nil:
-		return err
+	return c.ackAll(ctx, []*delivery{d})[0]
+}
+
+// ackAll ends jobs.
+func (c *consumer) ackAll(ctx context.Context, ds []*delivery) []error {
+	errs := make([]error, len(ds))
+	var send []*delivery
+	var at []int
+	for i, d := range ds {
+		done, err := c.ask(d, acked)
+		switch {
+		case errors.Is(err, errResolve):
+			errs[i] = c.answered(d, c.resolve(ctx, d, acked))
+		case done || err != nil:
+			errs[i] = err
+		default:
+			send, at = append(send, d), append(at, i)
+		}
 	}
-	return c.answered(d, c.acks.do(ctx, d))
+	if len(send) == 0 {
+		return errs
+	}
+	for j, err := range c.acks.doAll(ctx, send) {
+		errs[at[j]] = c.answered(send[j], err)
+	}
+	return errs
 }
 
 // At worst, each of maxAcks jobs takes two operations of its own: the groups, the

@@ -80,8 +80,10 @@ func (q *core) compose(on cursorKV, units []*unit) *batch {
 			}
 		}
 	}
-	for p := range largest {
-		b.next.Size[p] = max(largest[p], on.Size[p]-on.Size[p]/8)
+	for p, n := range largest {
+		if n > 0 {
+			b.next.Sizes = b.next.Sizes.with(p, on.Next[p], n)
+		}
 	}
 	if soon != 0 {
 		v, _ := json.Marshal(soonValue{Due: soon}) // always marshals

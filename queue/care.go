@@ -58,7 +58,7 @@ func (c *consumer) nextTask(now time.Time) (best task, ok bool) {
 	if len(c.finished) > 0 {
 		offer("clean", now, c.clean)
 	}
-	for n, kv := range c.own {
+	for n, kv := range c.records {
 		if c.claims[n] == nil && n != c.claiming && !c.ended[n] {
 			offer("adopt", now, func(ctx context.Context) error { return c.adopt(ctx, n, kv) })
 			break
@@ -153,8 +153,8 @@ func (c *consumer) adopt(ctx context.Context, n int64, kv etcd.KV) error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.own[n].ModRevision == kv.ModRevision {
-		delete(c.own, n)
+	if c.records[n].ModRevision == kv.ModRevision {
+		delete(c.records, n)
 	}
 	return nil
 }

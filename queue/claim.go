@@ -201,7 +201,7 @@ func (c *consumer) tryClaim(ctx context.Context, t etcd.Txn, n int64, rec record
 		case err == nil:
 			if kv, there := res.Results[4].Get.First(); there && doubt {
 				c.mu.Lock()
-				c.own[n] = kv // handed back by whoever cares for those
+				c.records[n] = kv // handed back by whoever cares for those
 				c.mu.Unlock()
 				return nil, nil
 			}

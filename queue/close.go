@@ -84,7 +84,7 @@ func (c *consumer) still(ctx context.Context) error {
 	for {
 		c.mu.Lock()
 		busy := c.claiming != 0 || len(c.finished) > 0 || len(c.dooms) > 0
-		for n := range c.own {
+		for n := range c.records {
 			busy = busy || c.claims[n] == nil && !c.ended[n]
 		}
 		changed := c.changed

@@ -93,7 +93,7 @@ type consumer struct {
 	failure  error // for the next Receive
 	view     view
 	claims   map[int64]*claim
-	own      map[int64]etcd.KV // claim records of ours that the watch has shown
+	records  map[int64]etcd.KV // claim records of ours that the watch has shown
 	ended    map[int64]bool    // those we removed, until the watch shows it
 	finished []*claim          // settled; their records are to be removed
 	lastN    int64
@@ -122,7 +122,7 @@ func (q *core) consumer(s *etcd.Session, opts []ConsumerOption) (*consumer, erro
 	c := &consumer{
 		q: q, s: s, id: nonce(6), opts: o,
 		giving: make(chan struct{}, 1), closing: make(chan struct{}, 1), poked: make(chan struct{}, 1),
-		claims: make(map[int64]*claim), own: make(map[int64]etcd.KV), ended: make(map[int64]bool),
+		claims: make(map[int64]*claim), records: make(map[int64]etcd.KV), ended: make(map[int64]bool),
 		limit: maxClaim, notYet: make(map[string]time.Time), changed: make(chan struct{}),
 	}
 	c.suspect = joinSlot(s.Client(), c)

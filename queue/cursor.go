@@ -17,7 +17,7 @@ const levels = MaxPriority + 1
 type cursor struct {
 	Epoch string        `json:"epoch"`
 	Next  [levels]int64 `json:"next"`
-	Size  [levels]int64 `json:"size"` // tail: the largest job of late
+	Sizes sizes         `json:"size,omitempty"` // of the tail
 	By    []string      `json:"by,omitempty"`
 	Marks []mark        `json:"mark,omitempty"`
 }

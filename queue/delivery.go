@@ -75,17 +75,41 @@ func (d *Delivery[T]) Return(ctx context.Context) error {
 	return d.fail("return", d.d.c.giveBack(ctx, []*delivery{d.d}))
 }
 
+// Ack ends jobs, as Delivery.Ack does, together: where they were claimed
+// together, in one commit. The error joins those of single jobs; the others are
+// done.
+func (c *Consumer[T]) Ack(ctx context.Context, ds ...*Delivery[T]) error {
+	own, err := c.own(ds)
+	if err != nil {
+		return c.q.fail("ack", err)
+	}
+	errs := c.ackAll(ctx, own)
+	for i, err := range errs {
+		errs[i] = c.q.failJob("ack", ds[i].ID, err)
+	}
+	return errors.Join(errs...)
+}
+
 // Return gives jobs back that were not begun, as Delivery.Return does: those of
 // one claim in one commit.
 func (c *Consumer[T]) Return(ctx context.Context, ds ...*Delivery[T]) error {
-	own := make([]*delivery, 0, len(ds))
-	for _, d := range ds {
-		if d == nil || d.d.c != c.consumer {
-			return c.q.fail("return", errors.New("a delivery is another consumer's"))
-		}
-		own = append(own, d.d)
+	own, err := c.own(ds)
+	if err == nil {
+		err = c.giveBack(ctx, own)
 	}
-	return c.q.fail("return", c.giveBack(ctx, own))
+	return c.q.fail("return", err)
+}
+
+// own gives the deliveries without the type of their values.
+func (c *Consumer[T]) own(ds []*Delivery[T]) ([]*delivery, error) {
+	out := make([]*delivery, len(ds))
+	for i, d := range ds {
+		if d == nil || d.d.c != c.consumer {
+			return nil, errors.New("a delivery is another consumer's")
+		}
+		out[i] = d.d
+	}
+	return out, nil
 }
 
 func (d *Delivery[T]) fail(op string, err error) error { return d.d.c.q.failJob(op, d.ID, err) }

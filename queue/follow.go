@@ -108,7 +108,7 @@ func (c *consumer) followOwn(ctx context.Context) error {
 	for _, kv := range res.KVs {
 		if n, ok := claimNumber(kv.Key); ok {
 			there[n] = true
-			c.own[n] = kv
+			c.records[n] = kv
 		}
 	}
 	clear(c.ended)
@@ -133,7 +133,7 @@ func (c *consumer) followOwn(ctx context.Context) error {
 			if ev.Type == etcd.EventDelete {
 				c.ownGone(n)
 			} else {
-				c.own[n] = ev.KV
+				c.records[n] = ev.KV
 			}
 		}
 		c.touch()
@@ -144,7 +144,7 @@ func (c *consumer) followOwn(ctx context.Context) error {
 // ownGone takes in that a claim record of ours was deleted. The caller holds the
 // mutex.
 func (c *consumer) ownGone(n int64) {
-	delete(c.own, n)
+	delete(c.records, n)
 	delete(c.ended, n)
 	if cl := c.claims[n]; cl != nil {
 		if cl.gone = true; !cl.closing {

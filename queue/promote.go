@@ -59,34 +59,34 @@ func (c *consumer) promoteDue(ctx context.Context) error {
 }
 
 // firstDue finds the first due time from on, and the revision of the last time
-// that was written. It looks ever farther ahead, because the server counts all
-// keys of the range it is asked about.
+// that was written. It looks a second ahead, then ten minutes, then all the way,
+// because the server counts all keys of the range it is asked about.
 func (q *core) firstDue(ctx context.Context, from int64) (dueValue, int64, error) {
-	for span := int64(1000); ; span *= 16 {
-		to := from + span
-		if span > maxDelay.Milliseconds()*2 {
-			to = never
+	for _, to := range []int64{from + 1000, from + 600_000} {
+		d, soon, err := q.firstWithin(ctx, from, to)
+		if err != nil || d.Next != never {
+			return d, soon, err
 		}
-		res, err := q.c.Txn(ctx, etcd.Txn{Then: []etcd.Op{
-			etcd.Get(upTo(q.keys.laters(), from, to), etcd.WithLimit(1), etcd.KeysOnly()),
-			etcd.Get(etcd.Key(q.keys.soon()), etcd.KeysOnly()),
-		}})
-		if err != nil {
-			return dueValue{}, 0, err
-		}
-		soon, _ := res.Results[1].Get.First()
-		kv, ok := res.Results[0].Get.First()
-		if !ok && to != never {
-			continue
-		}
-		d := dueValue{Next: never, Rev: res.Header.Revision}
-		if ok {
-			if d.Next, ok = timeOf(q.keys.laters(), kv.Key); !ok {
-				return d, 0, damaged(kv.Key, "does not begin with a time")
-			}
-		}
-		return d, soon.ModRevision, nil
 	}
+	return q.firstWithin(ctx, from, never)
+}
+
+func (q *core) firstWithin(ctx context.Context, from, to int64) (dueValue, int64, error) {
+	res, err := q.c.Txn(ctx, etcd.Txn{Then: []etcd.Op{
+		etcd.Get(upTo(q.keys.laters(), from, to), etcd.WithLimit(1), etcd.KeysOnly()),
+		etcd.Get(etcd.Key(q.keys.soon()), etcd.KeysOnly()),
+	}})
+	if err != nil {
+		return dueValue{}, 0, err
+	}
+	d := dueValue{Next: never, Rev: res.Header.Revision}
+	if kv, ok := res.Results[0].Get.First(); ok {
+		if d.Next, ok = timeOf(q.keys.laters(), kv.Key); !ok {
+			return d, 0, damaged(kv.Key, "does not begin with a time")
+		}
+	}
+	soon, _ := res.Results[1].Get.First()
+	return d, soon.ModRevision, nil
 }
 
 // promoteInbox brings the jobs of callers' own transactions into the log, in

@@ -98,7 +98,7 @@ func (c *consumer) plan() (plan, bool) {
 	for p := range ready {
 		ready[p] = tail.Next[p] - head.Next[p]
 	}
-	free, suspects := c.freePlans(want)
+	free, suspects := c.freePlans(tail.Sizes, want)
 	var levelsWithJobs []int
 	for p := MaxPriority; p >= 0; p-- {
 		if ready[p] > 0 || free[p] != nil || suspects[p] != nil {
@@ -112,9 +112,9 @@ func (c *consumer) plan() (plan, bool) {
 	if c.opts.weights != nil {
 		p = c.draw(levelsWithJobs)
 	}
-	best := plan{p: p, n: min(want, ready[p])}
-	if largest := tail.Size[p]; largest > 0 {
-		best.n = min(best.n, max(maxClaimBytes/largest, 1))
+	best := plan{p: p}
+	if ready[p] > 0 {
+		best.n = tail.Sizes.fit(p, []run{{head.Next[p], tail.Next[p]}}, want)
 	}
 	base := max(v.base, tail.mod, head.mod)
 	best.at = v.baseAt.Add(c.turn(base, (ready[p]+want-1)/want, stepJobs))
@@ -134,13 +134,13 @@ const maxClaims = 1000
 // freePlans finds, per priority, the record without an owner whose turn is next:
 // of those that are not suspect, and of the others, of which one can be taken at
 // a time. The caller holds the mutex.
-func (c *consumer) freePlans(want int64) (free, suspects [levels]*plan) {
+func (c *consumer) freePlans(sizes sizes, want int64) (free, suspects [levels]*plan) {
 	for key, s := range c.view.free {
 		if s.bad {
 			continue
 		}
 		p := s.rec.Priority
-		pl := &plan{free: key, spot: s, p: p, n: min(want, size(s.rec.Runs)), at: s.seen.Add(c.turn(s.rev, 1, stepJobs))}
+		pl := &plan{free: key, spot: s, p: p, n: sizes.fit(p, s.rec.Runs, want), at: s.seen.Add(c.turn(s.rev, 1, stepJobs))}
 		at := &free[p]
 		if s.rec.Crashes > 0 {
 			if !c.suspect.isFree() {

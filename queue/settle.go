@@ -105,7 +105,7 @@ func (c *consumer) removed(cl *claim) {
 	}
 	cl.closing, cl.over = true, true
 	delete(c.claims, cl.n)
-	if delete(c.own, cl.n); !cl.gone {
+	if delete(c.records, cl.n); !cl.gone {
 		c.ended[cl.n] = true
 	}
 	cl.end(ErrSettled)
