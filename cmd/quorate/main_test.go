@@ -151,23 +151,6 @@ func (q *quorate) expect(prefix string) string {
 	return ""
 }
 
-// gone waits until no process has standard output open any more: the command
-// and all that it started have ended. It gives the lines that came before.
-func (q *quorate) gone() (last []string) {
-	q.t.Helper()
-	for {
-		select {
-		case line, ok := <-q.lines.ch:
-			if !ok {
-				return last
-			}
-			last = append(last, line)
-		case <-time.After(bound):
-			q.t.Fatalf("something still runs; lines: %q", last)
-		}
-	}
-}
-
 // lines is a stream by lines; its channel is closed at the end of the stream.
 type lines struct{ ch chan string }
 

@@ -38,6 +38,12 @@ func (e *Entry) enqueue(ctx context.Context) error {
 		if adopted, err := e.adopt(res, 2); adopted || err != nil {
 			return err // the views stay empty: the first thing is a look
 		}
+		if e.suspect && e.places[0].Rule.Handover {
+			if t, err = e.unlessInherited(ctx, t, &pace); err != nil {
+				return err
+			}
+			continue
+		}
 		again := false
 		for i := range e.places {
 			created, err := e.places[i].agree(ctx, e.life, res.Results[2*i+1].Get)
@@ -69,6 +75,14 @@ func (e *Entry) create(ctx context.Context, t etcd.Txn, pace *pacer) (*etcd.TxnR
 		}
 		if werr := pace.wait(ctx, e.life); werr != nil {
 			return nil, errors.Join(werr, err)
+		}
+		if e.places[0].Rule.Handover {
+			var ierr error
+			if t, ierr = e.unlessInherited(ctx, t, pace); errors.Is(ierr, errInherited) {
+				return nil, ierr
+			} else if ierr != nil {
+				return nil, errors.Join(ierr, err)
+			}
 		}
 	}
 }
@@ -147,8 +161,9 @@ func (p *place) readView(r *etcd.GetResult, rev int64) view {
 			v.settings = &kv
 		case kv.Key == p.Line.tenureKey():
 			v.tenure = &kv
+		case kv.Key == p.Line.handoverKey():
 		case kv.CreateRevision < rev:
-			v.front = append(v.front, member(kv))
+			v.front = append(v.front, p.Rule.member(kv))
 		}
 	}
 	n := len(r.KVs)

@@ -47,7 +47,7 @@ func (l *Line) settingsKey() string { return l.prefix + settingsName }
 // isContender reports whether a key below the prefix is a contender's.
 func (l *Line) isContender(key string) bool {
 	name, ok := strings.CutPrefix(key, l.prefix)
-	return ok && name != settingsName && name != tenureName
+	return ok && name != settingsName && name != tenureName && name != handoverName
 }
 
 // maxFree bounds how many keys are kept to be used again.

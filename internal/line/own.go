@@ -71,6 +71,9 @@ func (e *Entry) watchKey(p *place) {
 			e.end(err)
 			return
 		}
+		if errors.Is(err, errInherited) {
+			continue // with the key that it has now
+		}
 		if pace.wait(e.life, e.life) != nil {
 			return
 		}
@@ -79,20 +82,22 @@ func (e *Entry) watchKey(p *place) {
 
 // watchKeyOnce returns nil when the key is gone.
 func (e *Entry) watchKeyOnce(p *place) error {
-	c := e.s.Client()
-	w, err := c.Watch(e.life, etcd.Key(p.key))
+	c, own := e.s.Client(), e.hold(p)
+	w, err := c.Watch(e.life, etcd.Key(own.key))
 	if err != nil {
 		return err
 	}
 	defer w.Close()
 	// Now that the watch is live: has it happened before?
-	r, err := c.Get(e.life, etcd.Key(p.key))
+	r, err := c.Get(e.life, etcd.Key(own.key))
 	if err != nil {
 		return err
 	}
 	kv, ok := r.First()
-	if !ok || kv.CreateRevision != e.rev {
-		e.lost(e.history(p))
+	if !ok || kv.CreateRevision != own.rev {
+		return e.ignoreLoss(e.missing(p, own))
+	}
+	if e.changed(p, own, kv) {
 		return nil
 	}
 	reason := breaking(kv)
@@ -104,8 +109,13 @@ func (e *Entry) watchKeyOnce(p *place) error {
 		for _, ev := range evs.Events {
 			switch {
 			case ev.KV.ModRevision <= r.Header.Revision:
-			case ev.Type == etcd.EventDelete || ev.KV.CreateRevision != e.rev:
+			case ev.Type == etcd.EventDelete || ev.KV.CreateRevision != own.rev:
+				if reason == nil && p.Rule.Handover {
+					return e.ignoreLoss(e.missing(p, own))
+				}
 				e.lost(reason)
+				return nil
+			case e.changed(p, own, ev.KV):
 				return nil
 			default:
 				reason = breaking(ev.KV)
@@ -130,7 +140,8 @@ func (e *Entry) history(p *place) *Breaking {
 	e.gone.Store(true)
 	ctx, cancel := context.WithTimeout(e.life, inquest)
 	defer cancel()
-	w, err := e.s.Client().Watch(ctx, etcd.Key(p.key), etcd.FromRevision(e.rev+1))
+	own := e.hold(p)
+	w, err := e.s.Client().Watch(ctx, etcd.Key(own.key), etcd.FromRevision(own.rev+1))
 	if err != nil {
 		return nil
 	}
@@ -142,7 +153,7 @@ func (e *Entry) history(p *place) *Breaking {
 			return nil
 		}
 		for _, ev := range evs.Events {
-			if ev.Type == etcd.EventDelete || ev.KV.CreateRevision != e.rev {
+			if ev.Type == etcd.EventDelete || ev.KV.CreateRevision != own.rev {
 				return reason
 			}
 			reason = breaking(ev.KV)

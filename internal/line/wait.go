@@ -21,10 +21,13 @@ func Acquire(ctx context.Context, wants ...Want) (*Entry, error) {
 	}
 	bound, unbind := both(ctx, e.life)
 	defer unbind(nil)
-	if err := e.enqueue(bound); err != nil {
-		return nil, e.fail(ctx, err)
+	switch err = e.enqueue(bound); {
+	case err == nil:
+		err = e.wait(bound)
+	case errors.Is(err, errInherited):
+		e.watchWaiting()
+		err = nil
 	}
-	err = e.wait(bound)
 	if err == nil {
 		err = e.confirm(ctx)
 	}
@@ -77,7 +80,10 @@ func (e *Entry) confirm(ctx context.Context) error {
 		return err
 	}
 	if e.gone.Load() { // its watch saw it, and is asking why
-		<-e.life.Done()
+		select {
+		case <-e.life.Done():
+		case <-e.inherited:
+		}
 	}
 	if err := context.Cause(e.life); err != nil {
 		return err
@@ -100,10 +106,11 @@ func (e *Entry) wait(ctx context.Context) error {
 		}
 		if !v.in {
 			e.watchWaiting()
-			if err := e.waitIn(ctx, p); err != nil {
+			if err := e.waitOr(ctx, p); err != nil {
 				return err
 			}
 		}
+		e.standFirst(p)
 		if p.tenure != nil {
 			if err := e.begin(ctx, p); err != nil {
 				return err
@@ -211,7 +218,7 @@ func (e *Entry) look(ctx context.Context, p *place, pace *pacer) error {
 			mine = mine || kv.Key == p.key && kv.CreateRevision == e.rev
 		}
 		if !mine {
-			return e.lost(e.history(p))
+			return e.missing(p, hold{p.key, e.rev, nil})
 		}
 		p.view = p.readView(r, e.rev)
 		return nil
@@ -239,7 +246,7 @@ func (e *Entry) admitted(ctx context.Context, p *place) error {
 	now := time.Now().UTC().Truncate(time.Millisecond)
 	note.Held = &now
 	t := etcd.Txn{
-		If:   []etcd.Cmp{p.own(e.rev)},
+		If:   []etcd.Cmp{e.own(p)},
 		Then: []etcd.Op{etcd.Put(p.key, note.encode(), etcd.IgnoreLease())},
 	}
 	var pace pacer

@@ -45,6 +45,3 @@ func size(n int64) string {
 func milliseconds(d time.Duration) float64 {
 	return float64(d.Round(10*time.Microsecond)) / float64(time.Millisecond)
 }
-
-// hex shows an id the way etcd's own tools do.
-func hex(id uint64) string { return fmt.Sprintf("%x", id) }
