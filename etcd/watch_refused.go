@@ -52,7 +52,7 @@ func (cn *watchConn) over(a *attachment, f *watchFrame) {
 		}
 	default:
 		e := refused(f.reason)
-		e.Endpoint = cn.ep.url
+		e.Endpoint, e.Message = cn.ep.url, h.c.redact(e.Message, cn.token)
 		h.end(w, w.fail(e))
 	}
 	if len(cn.atts) == 0 && cn.role != roleShared {

@@ -9,31 +9,6 @@ import (
 
 // What a Worker does with its consumer beyond what Consumer offers.
 
-// ackAll is ack for several deliveries.
-func (c *consumer) ackAll(ctx context.Context, ds []*delivery) []error {
-	errs := make([]error, len(ds))
-	var send []*delivery
-	var place []int
-	for i, d := range ds {
-		done, err := c.ask(d, acked)
-		switch {
-		case errors.Is(err, errResolve):
-			errs[i] = c.answered(d, c.resolve(ctx, d, acked))
-		case done || err != nil:
-			errs[i] = err
-		default:
-			send, place = append(send, d), append(place, i)
-		}
-	}
-	if len(send) == 0 {
-		return errs
-	}
-	for i, err := range c.acks.doAll(ctx, send) {
-		errs[place[i]] = c.answered(send[i], err)
-	}
-	return errs
-}
-
 // settledOtherwise reports whether somebody has settled d, or its claim is over
 // for another reason than a loss.
 func (d *delivery) settledOtherwise() bool {

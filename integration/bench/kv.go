@@ -8,6 +8,7 @@ import (
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.uber.org/zap"
+	"google.golang.org/grpc"
 
 	"github.com/quorate/quorate/etcd"
 )
@@ -36,8 +37,17 @@ func ourClient(endpoints []string) (*etcd.Client, func() int64, error) {
 	return c, n.Load, err
 }
 
+// peerRequests counts the unary calls of all peers; only one is measured at a
+// time.
+var peerRequests atomic.Int64
+
 func peerClient(endpoints []string) (*clientv3.Client, error) {
-	return clientv3.New(clientv3.Config{Endpoints: endpoints, DialTimeout: 5 * time.Second, Logger: zap.NewNop()})
+	count := func(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
+		peerRequests.Add(1)
+		return invoke(ctx, method, req, reply, cc, opts...)
+	}
+	return clientv3.New(clientv3.Config{Endpoints: endpoints, DialTimeout: 5 * time.Second, Logger: zap.NewNop(),
+		DialOptions: []grpc.DialOption{grpc.WithChainUnaryInterceptor(count)}})
 }
 
 func ourPuts(workers int, perCall bool) setup {

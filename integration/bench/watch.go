@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -17,8 +18,8 @@ const manyWatches = 10_000
 func init() {
 	scenarios = append(scenarios,
 		scenario{name: "watch-10k", unit: "s", better: "lower", must: 2, aim: 1, ours: watchMany(seconds)},
-		scenario{name: "watch-10k-memory", unit: "B/watch", better: "lower", must: 2048, aim: 1024, ours: watchMany(bytesEach)},
-		scenario{name: "watch-10k-connections", unit: "connections", better: "lower", must: 1, aim: 1, ours: watchMany(connections)},
+		scenario{name: "watch-10k-memory", unit: "B/watch", better: "lower", must: 2048, aim: 1024, ours: alsoWatched(bytesEach)},
+		scenario{name: "watch-10k-connections", unit: "connections", better: "lower", must: 1, aim: 1, ours: alsoWatched(connections)},
 	)
 }
 
@@ -40,7 +41,29 @@ func watchMany(figure func(watched) float64) setup {
 	return func(_ context.Context, endpoints []string) (*side, error) {
 		return &side{close: func() {}, once: func(ctx context.Context) (sample, error) {
 			w, err := watchOnce(ctx, endpoints)
+			watchRuns = append(watchRuns, w)
 			return sample{value: figure(w)}, err
+		}}, nil
+	}
+}
+
+// watchRuns is what the runs so far have shown.
+var watchRuns []watched
+
+// alsoWatched gives another figure of the runs of watch-10k, or of a run of its
+// own if there were none.
+func alsoWatched(figure func(watched) float64) setup {
+	return func(ctx context.Context, endpoints []string) (*side, error) {
+		if len(watchRuns) == 0 {
+			return watchMany(figure)(ctx, endpoints)
+		}
+		return &side{fixed: true, close: func() {}, once: func(context.Context) (sample, error) {
+			var all []float64
+			for _, w := range watchRuns {
+				all = append(all, figure(w))
+			}
+			slices.Sort(all)
+			return sample{value: all[len(all)/2]}, nil
 		}}, nil
 	}
 }

@@ -6,7 +6,8 @@
 // # How a call runs
 //
 // [Pool.Do] takes the connection that was put back last, or dials, and does
-// the writing and the reading on the caller's goroutine. A context that ends
+// the writing and the reading on the caller's goroutine. Calls that follow each
+// other closely take turns between a few connections. A context that ends
 // interrupts the connection at once, through its deadline; the connection is
 // then closed. Only a body above 32 KiB is written by a goroutine of its own,
 // so that a reply that comes before the whole request was taken is seen; Do
@@ -16,7 +17,8 @@
 // unasked, is found out before it is used, where the system allows. Where a
 // pooled connection fails before a byte of the request was written, Do goes on
 // with another: that much is provably harmless. Beyond that nothing is ever
-// sent twice. Redirects are not followed.
+// sent twice. Where a request gets no reply, the idle connections that have
+// been silent as long are dropped with its own. Redirects are not followed.
 //
 // # What an error says
 //

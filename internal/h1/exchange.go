@@ -21,6 +21,7 @@ type exchange struct {
 	p        *Pool
 	ctx      context.Context
 	req      *Request
+	begun    time.Time
 	deadline time.Time
 
 	c      *conn
@@ -44,12 +45,12 @@ func (x *exchange) begin() error {
 	if err := p.enter(); err != nil {
 		return x.error("dial", err)
 	}
-	now := time.Now()
+	x.begun = time.Now()
 	if req.Timeout > 0 {
-		x.deadline = now.Add(req.Timeout)
+		x.deadline = x.begun.Add(req.Timeout)
 	}
 	for {
-		if err := x.connect(now); err != nil {
+		if err := x.connect(); err != nil {
 			p.leave()
 			return err
 		}
@@ -69,6 +70,9 @@ func (x *exchange) begin() error {
 			}
 		}
 		x.abort()
+		if x.sent() {
+			p.mistrust(x.begun)
+		}
 		if x.c.reused && !x.sent() && !p.over(x.ctx, x.deadline) {
 			continue // nothing was sent: another connection may do
 		}
@@ -79,9 +83,9 @@ func (x *exchange) begin() error {
 }
 
 // connect finds a connection and watches over ctx from there on.
-func (x *exchange) connect(now time.Time) error {
+func (x *exchange) connect() error {
 	x.c = nil
-	c := x.p.take(now, x.deadline)
+	c := x.p.take(x.begun, x.deadline)
 	if c == nil {
 		var failure *Error
 		c, failure = x.p.dial(x.ctx, x.deadline, nil)

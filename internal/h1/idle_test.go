@@ -68,6 +68,7 @@ func TestOnlySoManyIdleConnectionsAreKeptAndTheYoungestServesFirst(t *testing.T)
 		require.Len(t, pool.idle, 2)
 		require.Len(t, pool.conns, 2)
 		youngest := pool.idle[1]
+		time.Sleep(haste)
 		_, err := pool.Do(t.Context(), putRequest)
 		require.NoError(t, err)
 		require.True(t, youngest.reused)

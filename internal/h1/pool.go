@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -49,7 +50,9 @@ type Pool struct {
 	idle     []*conn // the one put back last at the end
 	conns    map[*conn]struct{}
 	dials    map[*dialing]struct{}
-	inflight int // calls that Close waits for
+	inflight int  // calls that Close waits for
+	hasty    int  // calls in haste, one after the other; below zero to wait longer
+	sparing  bool // another connection is being made for them
 	closed   bool
 	quiet    chan struct{} // closed when the last call in flight leaves a closed pool
 }
@@ -145,30 +148,36 @@ func (p *Pool) left() {
 func (p *Pool) take(now, deadline time.Time) *conn {
 	for {
 		p.mu.Lock()
-		var expired []*conn
-		n := len(p.idle)
-		if n > 0 && now.Sub(p.idle[n-1].idleSince) >= p.cfg.IdleTimeout {
-			// The youngest is too old, so all are.
-			expired, p.idle, n = p.idle, nil, 0
-		}
+		at, spare := p.choose(now)
 		var c *conn
-		if n > 0 {
-			c = p.idle[n-1]
-			p.idle[n-1] = nil
-			p.idle = p.idle[:n-1]
+		var expired []*conn
+		if at >= 0 && now.Sub(p.idle[at].idleSince) >= p.cfg.IdleTimeout {
+			// It is too old, so those before it are.
+			expired = slices.Clone(p.idle[:at+1])
+			p.idle = slices.Delete(p.idle, 0, at+1)
+		} else if at >= 0 {
+			c = p.idle[at]
+			p.idle = slices.Delete(p.idle, at, at+1)
+		}
+		if spare {
+			p.sparing = true
+			p.inflight++
+			go p.dialSpare()
 		}
 		p.mu.Unlock()
 		for _, old := range expired {
 			p.drop(old)
 		}
-		if c == nil {
+		switch {
+		case c != nil:
+			c.reused = true
+			if c.probe() && c.setDeadline(deadline) == nil {
+				return c
+			}
+			p.drop(c)
+		case expired == nil:
 			return nil
 		}
-		c.reused = true
-		if c.probe() && c.setDeadline(deadline) == nil {
-			return c
-		}
-		p.drop(c)
 	}
 }
 

@@ -39,6 +39,7 @@ func (p *Pool) Do(ctx context.Context, req *Request) (Reply, error) {
 	buf, err := x.readBody(p.cfg.MaxReply)
 	if err != nil {
 		x.abort()
+		p.mistrust(x.begun)
 		failure := x.error("read", err)
 		p.leave()
 		return Reply{}, failure

@@ -65,8 +65,8 @@ func checkQueueName(name string) error {
 	return nil
 }
 
-// withClient runs f with a client, until a signal asks to end.
-func (a *app) withClient(c *cobra.Command, f func(ctx context.Context, client *etcd.Client) error) error {
+// unbounded runs f with a client, until a signal asks to end.
+func (a *app) unbounded(c *cobra.Command, f func(ctx context.Context, client *etcd.Client) error) error {
 	client, err := a.connect(c, nil)
 	if err != nil {
 		return err
@@ -83,7 +83,7 @@ func (a *app) withClient(c *cobra.Command, f func(ctx context.Context, client *e
 
 // withQueue runs f with a queue that is there.
 func (a *app) withQueue(c *cobra.Command, name string, f func(ctx context.Context, q *jobs) error) error {
-	return a.withClient(c, func(ctx context.Context, client *etcd.Client) error {
+	return a.unbounded(c, func(ctx context.Context, client *etcd.Client) error {
 		// Asking for a queue that is not there would make it.
 		there, err := queue.Names(ctx, client)
 		if err != nil {

@@ -108,7 +108,7 @@ With --json it prints an object a line; payloads that are no text are in base64.
 				return usage("--limit must not be negative, but is %d", limit)
 			}
 			if len(args) == 0 {
-				return a.withClient(c, a.queueNames)
+				return a.unbounded(c, a.queueNames)
 			}
 			return a.withQueue(c, args[0], func(ctx context.Context, q *jobs) error {
 				return a.queueLs(ctx, q, states, limit)

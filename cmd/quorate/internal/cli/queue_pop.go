@@ -34,7 +34,7 @@ job, or with -n fewer than that.`,
 			case c.Flags().Changed("timeout") && timeout <= 0:
 				return usage("--timeout must be positive, not %v", timeout)
 			}
-			return a.withClient(c, func(ctx context.Context, client *etcd.Client) error {
+			return a.unbounded(c, func(ctx context.Context, client *etcd.Client) error {
 				return a.queuePop(ctx, client, args[0], n, timeout)
 			})
 		},

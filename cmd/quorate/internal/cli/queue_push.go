@@ -49,7 +49,7 @@ The exit code is 75 if --unique is taken.`,
 			if err != nil {
 				return err
 			}
-			return a.withClient(c, func(ctx context.Context, client *etcd.Client) error {
+			return a.unbounded(c, func(ctx context.Context, client *etcd.Client) error {
 				p := &pusher{a: a, q: queue.New[[]byte](client, args[0]), opts: opts, quiet: f.quiet}
 				return p.from(ctx, args[1:], f.lines)
 			})

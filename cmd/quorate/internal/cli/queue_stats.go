@@ -46,7 +46,7 @@ line was enqueued, and how many jobs a second came and were claimed of late.`,
 			return nil
 		},
 		RunE: func(c *cobra.Command, args []string) error {
-			return a.withClient(c, func(ctx context.Context, client *etcd.Client) error {
+			return a.unbounded(c, func(ctx context.Context, client *etcd.Client) error {
 				return a.queueStats(ctx, client, args)
 			})
 		},
