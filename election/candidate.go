@@ -30,6 +30,18 @@ type Candidate struct {
 	member line.Member
 }
 
+// Is reports whether c is the candidate d, perhaps at another time. A leader that
+// the leadership was handed to has another key than when it waited, and is the
+// same.
+func (c Candidate) Is(d Candidate) bool { return c.identity() == d.identity() }
+
+func (c Candidate) identity() line.Heir {
+	if h := c.member.Heir; h != nil {
+		return *h
+	}
+	return line.Heir{Key: c.Key, Created: c.Created}
+}
+
 // String describes the candidate for messages, not its value.
 func (c Candidate) String() string {
 	return line.Member{

@@ -70,6 +70,7 @@ type runner struct {
 	value []byte
 	lead  func(context.Context, *Term) error
 	o     runOptions
+	gone  bool // the session's lease is, although the session may not know yet
 }
 
 func (r *runner) run(ctx context.Context) error {
@@ -95,6 +96,7 @@ func (r *runner) run(ctx context.Context) error {
 			if ctx.Err() != nil || !r.passes(err) {
 				return err
 			}
+			r.gone = r.gone || leaseGone(err)
 			if r.o.retry != nil {
 				r.o.retry(err)
 			}
@@ -126,16 +128,21 @@ func (r *runner) passes(err error) bool {
 	return line.Transient(err)
 }
 
+// leaseGone reports whether err says that the session's lease is gone.
+func leaseGone(err error) bool {
+	return errors.Is(err, etcd.ErrSessionRevoked) || errors.Is(err, etcd.ErrLeaseNotFound)
+}
+
 // campaign campaigns with a session that lives.
 func (r *runner) campaign(ctx context.Context) (*Term, error) {
 	s := r.e.line.Session()
-	if err := s.Err(); err != nil && r.passes(err) {
+	if err := s.Err(); r.gone && err == nil || err != nil && r.passes(err) {
 		next, err := etcd.NewSession(ctx, s.Client(), etcd.WithTTL(s.TTL()), etcd.WithSafetyMargin(s.SafetyMargin()))
 		if err != nil {
 			return nil, err
 		}
 		r.close(ctx)
-		r.own, r.e = next, r.e.with(next)
+		r.own, r.e, r.gone = next, r.e.with(next), false
 	}
 	return r.e.Campaign(ctx, r.value)
 }
@@ -171,6 +178,7 @@ func (r *runner) term(ctx context.Context, t *Term) (again bool, err error) {
 	if loss := t.Err(); loss != nil {
 		// It may have been noticed by the clock alone.
 		ended, cause = true, loss
+		r.gone = r.gone || leaseGone(loss)
 	}
 	if r.o.stopped != nil {
 		if !ended {
@@ -178,20 +186,20 @@ func (r *runner) term(ctx context.Context, t *Term) (again bool, err error) {
 		}
 		r.o.stopped(t, cause)
 	}
+	select {
+	case to := <-asked:
+		if t.Err() == nil {
+			tctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
+			defer cancel()
+			_ = t.Transfer(tctx, to) // or the next in line leads
+		}
+	default:
+	}
 	switch {
 	case ctx.Err() != nil:
 		return false, errors.Join(ctxError(ctx), err)
 	case !ended:
 		return false, err
-	}
-	select {
-	case to := <-asked:
-		if t.Err() == nil {
-			tctx, cancel := context.WithTimeout(ctx, releaseTimeout)
-			defer cancel()
-			_ = t.Transfer(tctx, to) // or the next in line leads
-		}
-	default:
 	}
 	return true, nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/quorate/quorate/etcd"
 	"github.com/quorate/quorate/internal/line"
@@ -60,6 +61,10 @@ func (t *Term) Err() error {
 // predecessor's end, or of the transfer. Below a raw prefix it is the revision
 // that created the candidate's key, as native clients have it.
 func (t *Term) Token() int64 { return t.entry.Token() }
+
+// Deadline is when the term ends unless the session's lease is renewed before,
+// which happens by itself.
+func (t *Term) Deadline() time.Time { return t.line.Session().Deadline() }
 
 // Guard holds as long as the term does. In the If of a transaction it makes sure
 // that the transaction is not carried out once another leads, whether that has

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -143,6 +144,7 @@ func (a *act) hold(ctx context.Context, h *lock.Handle, other *etcd.Session, all
 		}
 	}
 	good := w.guardedBy(other, h.Guard())
+	synctest.Wait() // what has happened by then has been heard of
 	err := h.Err()
 	switch {
 	case err == nil:

@@ -18,8 +18,13 @@ func (e *Entry) enqueue(ctx context.Context) error {
 		p := &e.places[i]
 		t.If = append(t.If, etcd.Missing(etcd.Key(p.key)))
 		t.If = append(t.If, p.agreed()...)
-		t.Then = append(t.Then, etcd.Put(p.key, p.value, etcd.WithLease(e.s.Lease())), p.readFirst())
-		t.Else = append(t.Else, etcd.Get(etcd.Key(p.key)), etcd.Get(etcd.Key(p.Line.settingsKey())))
+		// The read first, so that it does not show the entry's own key.
+		t.Then = append(t.Then, p.readFront(), etcd.Put(p.key, p.value, etcd.WithLease(e.s.Lease())))
+		p.slot = len(t.Else)
+		t.Else = append(t.Else, etcd.Get(etcd.Key(p.key)))
+		if p.Rule.settings() != nil {
+			t.Else = append(t.Else, etcd.Get(etcd.Key(p.Line.settingsKey())))
+		}
 	}
 	var pace pacer
 	for {
@@ -31,11 +36,12 @@ func (e *Entry) enqueue(ctx context.Context) error {
 			e.rev = res.Header.Revision
 			for i := range e.places {
 				p := &e.places[i]
-				p.view = p.readView(res.Results[2*i+1].Get, e.rev)
+				p.view = p.readView(res.Results[2*i].Get, e.rev)
+				p.view.rev = e.rev // one commit
 			}
 			return nil
 		}
-		if adopted, err := e.adopt(res, 2); adopted || err != nil {
+		if adopted, err := e.adopt(res); adopted || err != nil {
 			return err // the views stay empty: the first thing is a look
 		}
 		if e.suspect && e.places[0].Rule.Handover {
@@ -46,7 +52,11 @@ func (e *Entry) enqueue(ctx context.Context) error {
 		}
 		again := false
 		for i := range e.places {
-			created, err := e.places[i].agree(ctx, e.life, res.Results[2*i+1].Get)
+			p := &e.places[i]
+			if p.Rule.settings() == nil {
+				continue
+			}
+			created, err := p.agree(ctx, e.life, res.Results[p.slot+1].Get)
 			if err != nil {
 				return err
 			}
@@ -87,15 +97,14 @@ func (e *Entry) create(ctx context.Context, t etcd.Txn, pace *pacer) (*etcd.TxnR
 	}
 }
 
-// adopt looks whether an attempt without an answer has created the keys. In
-// res, which was not successful, the read of each place's key is the first of
-// step results.
-func (e *Entry) adopt(res *etcd.TxnResult, step int) (bool, error) {
+// adopt looks whether an attempt without an answer has created the keys. res was
+// not successful, and each place's slot has the read of its key.
+func (e *Entry) adopt(res *etcd.TxnResult) (bool, error) {
 	var rev int64
 	there := 0
 	for i := range e.places {
 		p := &e.places[i]
-		kv, ok := res.Results[step*i].Get.First()
+		kv, ok := res.Results[p.slot].Get.First()
 		if !ok {
 			continue
 		}
@@ -125,10 +134,10 @@ func (p *place) agreed() []etcd.Cmp {
 }
 
 // How many of those in front a contender reads at first. An exclusive one needs
-// the last, and one more to know whether that is the only one.
+// the last; that there are more, the read tells.
 const (
-	exclusiveWindow = 2
-	readerWindow    = 15
+	exclusiveWindow = 1
+	readerWindow    = 14
 )
 
 func (p *place) window() int64 {
@@ -138,12 +147,14 @@ func (p *place) window() int64 {
 	case Reader:
 		return readerWindow
 	}
+	if p.Rule.Quarantine != 0 || p.Rule.Handover {
+		return exclusiveWindow + 1 // the newest may be a key that is no contender's
+	}
 	return exclusiveWindow
 }
 
-// readFirst reads the newest of the line right after the place was taken: the
-// entry's own key is the newest of all.
-func (p *place) readFirst() etcd.Op {
+// readFront reads the newest of the line before the place is taken.
+func (p *place) readFront() etcd.Op {
 	n := p.window()
 	if n == 0 {
 		return etcd.Get(p.Line.set(), etcd.WithSort(etcd.ByCreateRevision, etcd.Ascending))
@@ -161,7 +172,7 @@ func (p *place) readView(r *etcd.GetResult, rev int64) view {
 			v.settings = &kv
 		case kv.Key == p.Line.tenureKey():
 			v.tenure = &kv
-		case kv.Key == p.Line.handoverKey():
+		case !p.Line.isContender(kv.Key):
 		case kv.CreateRevision < rev:
 			v.front = append(v.front, p.Rule.member(kv))
 		}

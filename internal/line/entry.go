@@ -59,6 +59,7 @@ type Entry struct {
 	closed bool        // no goroutine may be started any more
 	loss   error       // why it was no longer good when it was released
 	timer  *time.Timer // starts watching the keys of an entry that did not wait
+	stop   func()      // ends the watches of the keys
 	wg     sync.WaitGroup
 
 	leaving chan struct{} // holds a token while somebody removes the keys
@@ -75,6 +76,12 @@ type place struct {
 	// quarantine.
 	tenure []byte
 	view   view // who is in front
+	slot   int  // of an attempt to create the key: the first of its results otherwise
+
+	// told is where the watch of the entry's key says from which revision on it
+	// sees everything, to who then looks for what was before (see promise); nil
+	// where nobody looks.
+	told chan int64
 }
 
 func newEntry(wants []Want) *Entry {

@@ -16,8 +16,9 @@ type Line struct {
 	prefix string
 	what   string
 
-	mu   sync.Mutex
-	free []string // keys of contenders that have left for certain
+	mu     sync.Mutex
+	free   []string // keys of contenders that have left for certain
+	sights sights
 }
 
 // New makes a Line. The prefix ends with "/"; what names it for messages, such

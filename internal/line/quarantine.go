@@ -91,7 +91,7 @@ func (e *Entry) begin(ctx context.Context, p *place) error {
 		case bytes.Equal(kv.Value, p.tenure):
 			return nil // of an attempt without an answer
 		}
-		e.watchWaiting()
+		e.watchWaiting(nil)
 		e.sitting = true
 		if err := e.sitOut(ctx, p, kv); err != nil {
 			if err = e.retry(ctx, err, &pace); err != nil {
