@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -47,7 +48,7 @@ func (w *world) suffer(k kind, m mishap, step int, contended bool) bool {
 	other, s := w.apart()
 	ctx, cancel := context.WithCancel(w.Context())
 	defer cancel()
-	a := &act{world: w, kind: k, s: s, cancel: cancel}
+	a := &act{world: w, kind: k, s: s, cancel: cancel, made: k.mine(s)}
 
 	var first *lock.Handle
 	if contended {
@@ -96,7 +97,7 @@ func (a *act) contend(ctx context.Context, m mishap, first *lock.Handle, other *
 		}
 		require.NoError(w, err, "not survived")
 	}
-	c := w.start(ctx, a.mine(a.s))
+	c := w.start(ctx, a.made)
 	var last int64
 	if first != nil {
 		time.Sleep(time.Second)
@@ -143,6 +144,7 @@ func (a *act) hold(ctx context.Context, h *lock.Handle, other *etcd.Session, all
 		}
 	}
 	good := w.guardedBy(other, h.Guard())
+	synctest.Wait() // what has happened by then has been heard of
 	err := h.Err()
 	switch {
 	case err == nil:
