@@ -1,0 +1,2 @@
+// Package sequence gives numbers that nobody else gets.
+package sequence
