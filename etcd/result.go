@@ -14,7 +14,7 @@ type Header struct {
 // A KV is a key with its value and history.
 type KV struct {
 	Key            string  // below the client's namespace
-	Value          []byte  // nil where it was not asked for
+	Value          []byte  // nil if it is empty or was not asked for
 	CreateRevision int64   // the revision that created the key
 	ModRevision    int64   // the revision that last changed it
 	Version        int64   // number of changes since it was created; 1 is the creation
