@@ -15,7 +15,6 @@ type batch struct {
 	next  cursorKV // the tail that is put
 	units []*unit
 	txn   etcd.Txn
-	gets  int // of Else, beside the tail: two or less a unit
 }
 
 // producers is how many producers' last batches the tail remembers.

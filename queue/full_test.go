@@ -51,7 +51,7 @@ func TestWhenEtcdIsFullAcksGoOnAndAllElseSaysSo(t *testing.T) {
 		got := values(n.take(3))
 		require.Equal(w, []string{"b", "d", "x"}, sorted(got))
 		log := w.audit()
-		require.Len(w, log.gone, 2)
+		require.Len(w, log.Gone, 2)
 	})
 }
 

@@ -265,7 +265,7 @@ func TestAnAckOfUnknownOutcomeCanBeRepeatedButNotTurnedIntoSomethingElse(t *test
 		_, ok := w.srv.Get("result")
 		require.True(w, ok)
 		log := w.audit()
-		require.Len(w, log.gone, 2)
+		require.Len(w, log.Gone, 2)
 		require.EqualValues(w, 1, w.stats(q).Delayed)
 	})
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/quorate/quorate/etcd"
 	"github.com/quorate/quorate/etcdtest"
+	"github.com/quorate/quorate/internal/queueaudit"
 	"github.com/quorate/quorate/queue"
 )
 
@@ -297,12 +298,12 @@ func (a *act) finish() {
 	synctest.Wait()
 
 	log := a.audit(append(a.removed, a.openEnded()...)...)
-	require.Empty(a, log.left())
+	require.Empty(a, log.Left())
 	for id := range a.ids {
-		require.NotZero(a, log.gone[id], "job %s is lost", id)
+		require.NotZero(a, log.Gone[id], "job %s is lost", id)
 	}
 	for id := range a.settled {
-		require.True(a, id == "returned" || log.gone[id] != 0, "job %s is not gone, but was acknowledged", id)
+		require.True(a, id == "returned" || log.Gone[id] != 0, "job %s is not gone, but was acknowledged", id)
 	}
 	results := map[string]int{}
 	for _, e := range a.srv.Events() {
@@ -322,7 +323,7 @@ func (a *act) finish() {
 func (a *act) openEnded() (ids []string) {
 	for _, e := range a.srv.Events() {
 		if !e.Deleted && len(e.KV.Key) > len(data)+6 && e.KV.Key[len(data):len(data)+6] == "later/" {
-			if id := jobID(e.KV.Value); !a.ids[id] {
+			if id := queueaudit.JobID(e.KV.Value); !a.ids[id] {
 				ids = append(ids, id)
 			}
 		}

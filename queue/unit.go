@@ -15,7 +15,6 @@ type unit struct {
 	// with it.
 	from  *etcd.KV
 	along []string
-	// stays: the job must not go to the log although it is due.
 	bytes int
 	ops   int // operations, about
 	cmps  int // comparisons
