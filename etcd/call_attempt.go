@@ -73,7 +73,7 @@ func (c *Client) attempt(ctx context.Context, ep *endpoint, r *request, n int, d
 	}
 	if f != nil {
 		f.err.Op, f.err.On, f.err.Endpoint = r.op, r.about(), ep.url
-		c.scrub(f, r)
+		c.scrub(f, r, token)
 	}
 	if h := c.cfg.Hooks.Request; h != nil {
 		info := RequestInfo{Op: r.op, Endpoint: ep.url, Attempt: n, Duration: time.Since(begin), Sent: len(r.body), Received: len(reply.Body)}

@@ -101,3 +101,85 @@ func ExampleClient_Snapshot() {
 	// complete: true
 	// storage version: 3.7.0
 }
+
+// The end of a session has a cause, which tells how it came to that.
+func ExampleSessionError() {
+	srv := etcdtest.New()
+	defer srv.Close()
+	client := connect(srv)
+	defer client.Close()
+	session, err := etcd.NewSession(context.Background(), client, etcd.WithTTL(2*time.Second))
+	check(err)
+
+	srv.RevokeLease(int64(session.Lease())) // an operator does that by hand
+	<-session.Done()                        // the next renewal tells
+	var end *etcd.SessionError
+	fmt.Println(errors.As(context.Cause(session.Context()), &end))
+	fmt.Println(errors.Is(end, etcd.ErrSessionRevoked), end.TTL)
+	// Output:
+	// true
+	// true 2s
+}
+
+// Who gives up waiting for a write leaves it to the session: a member that was
+// paused may carry it out long after.
+func ExampleSession_Abandon() {
+	srv := etcdtest.New()
+	defer srv.Close()
+	client := connect(srv)
+	defer client.Close()
+	ctx := context.Background()
+	session, err := etcd.NewSession(ctx, client)
+	check(err)
+	defer session.Close(ctx)
+
+	release := make(chan struct{})
+	late := srv.Inject(etcdtest.Fault{Path: "/v3/kv/put", Late: release, Times: 1})
+	wait, cancel := context.WithCancel(ctx)
+	go func() {
+		check(late.Await(ctx, 1))
+		cancel()
+	}()
+	_, err = client.Put(wait, "line/5f0c", []byte("me"), etcd.WithLease(session.Lease()))
+	if errors.Is(err, etcd.ErrUnknownOutcome) {
+		session.Abandon("line/5f0c", []byte("me"))
+	}
+	w, err := client.Watch(ctx, etcd.Key("line/5f0c"))
+	check(err)
+	close(release) // the member goes on, and carries it out
+
+	n := 0
+	for ev, err := range w.All(ctx) {
+		check(err)
+		fmt.Println(ev.Type, ev.KV.Key)
+		if n++; n == 2 {
+			break
+		}
+	}
+	// Output:
+	// put line/5f0c
+	// delete line/5f0c
+}
+
+func ExampleClient_KeepAlive() {
+	srv := etcdtest.New()
+	defer srv.Close()
+	client := connect(srv)
+	defer client.Close()
+	ctx := context.Background()
+	lease, err := client.Grant(ctx, 90*time.Second, etcd.WithLeaseID(7))
+	check(err)
+	_, err = client.Grant(ctx, time.Minute, etcd.WithLeaseID(7))
+	fmt.Println("taken:", errors.Is(err, etcd.ErrLeaseExists))
+
+	renewed, err := client.KeepAlive(ctx, lease.ID)
+	check(err)
+	fmt.Println("later:", renewed.Deadline().After(lease.Deadline()))
+	ids, err := client.Leases(ctx)
+	check(err)
+	fmt.Println(ids)
+	// Output:
+	// taken: true
+	// later: true
+	// [7]
+}

@@ -14,6 +14,11 @@ func (c *Client) exec(ctx context.Context, op Op, opts txnOptions) (OpResult, er
 	if err := op.check(0); err != nil {
 		return OpResult{}, invalid(k.name(), k.on(), err)
 	}
+	if op.kind == opTxn {
+		if err := op.txn.checkKept(); err != nil {
+			return OpResult{}, invalid(k.name(), k.on(), err)
+		}
+	}
 	for _, s := range opts.footprint {
 		if err := s.check(); err != nil {
 			return OpResult{}, invalid(k.name(), "footprint", err)

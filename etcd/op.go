@@ -163,10 +163,12 @@ func (f putOption) applyPut(op *Op) { f(op) }
 func WithLease(id LeaseID) PutOption { return putOption(func(op *Op) { op.lease = id }) }
 
 // IgnoreValue keeps the key's present value, so that only its lease changes.
-// The key must exist and the value given must be empty.
+// The key must exist, the value given must be empty, and nothing before the put
+// in the same transaction may delete the key.
 func IgnoreValue() PutOption { return putOption(func(op *Op) { op.ignoreValue = true }) }
 
-// IgnoreLease keeps the key's present lease. The key must exist.
+// IgnoreLease keeps the key's present lease. The key must exist, and nothing
+// before the put in the same transaction may delete it.
 func IgnoreLease() PutOption { return putOption(func(op *Op) { op.ignoreLease = true }) }
 
 // PrevOption is what WithPrev returns: an option of Put and Delete.

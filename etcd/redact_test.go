@@ -43,6 +43,9 @@ func newWitness(secrets ...string) *witness {
 	w := &witness{}
 	for _, s := range append([]string{canaryPassword, canaryToken, canaryNew, canaryProxy}, secrets...) {
 		// As it is, and as it would look in base64, in hex or as bytes.
+		if len(s) > 12 {
+			w.secrets = append(w.secrets, s[:len(s)-3]) // nor most of it
+		}
 		w.secrets = append(w.secrets, s, base64.StdEncoding.EncodeToString([]byte(s)), fmt.Sprintf("%x", s), strings.Trim(fmt.Sprint([]byte(s)), "[]"))
 	}
 	return w
@@ -150,10 +153,26 @@ func TestSecretsShowNowhereWhateverFails(t *testing.T) {
 		"internal":         echo(500, `{"code":13,"message":%s}`),
 		"unavailable":      echo(503, `{"code":14,"message":%s}`),
 		"in a stream":      echo(200, `{"error":{"grpc_code":7,"http_code":403,"message":%s,"http_status":"x"}}`),
-		"a page":           echo(404, "<html>%s</html>"),
-		"a bad gateway":    echo(502, "<html>%s</html>"),
-		"not JSON":         echo(200, "%s"),
-		"half JSON":        echo(200, `{"result":{"blob":%s`),
+		"token refused": http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+			if strings.HasSuffix(r.URL.Path, "/authenticate") {
+				fmt.Fprintf(rw, `{"token":%q}`, canaryToken)
+				return
+			}
+			rw.WriteHeader(401)
+			fmt.Fprintf(rw, `{"code":16,"message":"no good: %s"}`, r.Header.Get("Authorization"))
+		}),
+		"cut within the secret": http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+			if strings.HasSuffix(r.URL.Path, "/authenticate") {
+				fmt.Fprintf(rw, `{"token":%q}`, canaryToken)
+				return
+			}
+			rw.WriteHeader(400)
+			fmt.Fprintf(rw, `{"code":3,"message":"%s"}`, strings.Repeat("x", maxMessage-len(canaryToken)+3)+canaryToken)
+		}),
+		"a page":        echo(404, "<html>%s</html>"),
+		"a bad gateway": echo(502, "<html>%s</html>"),
+		"not JSON":      echo(200, "%s"),
+		"half JSON":     echo(200, `{"result":{"blob":%s`),
 		"too long a token": http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 			fmt.Fprintf(rw, `{"token":"%s\r\nX-Injected: 1"}`, canaryToken)
 		}),

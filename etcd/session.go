@@ -182,6 +182,9 @@ func (s *Session) Client() *Client { return s.c }
 // TTL is the lease's time to live, as the server granted it.
 func (s *Session) TTL() time.Duration { return s.ttl }
 
+// SafetyMargin is how long before the lease can run out the session ends.
+func (s *Session) SafetyMargin() time.Duration { return s.margin }
+
 // Context ends with the session; context.Cause then gives the *SessionError.
 func (s *Session) Context() context.Context { return s.ctx }
 
@@ -271,7 +274,6 @@ func (s *Session) finish(kind error) {
 	}
 	if kind != ErrSessionClosed && kind != ErrClosed {
 		e.Err = s.err
-		s.c.log.Warn("etcd session ended", "lease", s.id.String(), "error", e)
 	}
 	if s.alarm != nil {
 		s.alarm.Stop()

@@ -141,6 +141,7 @@ func TestAClosedSessionLeavesNothingRunning(t *testing.T) {
 			free()
 			require.NoError(t, s.Close(t.Context()))
 		}
+		synctest.Wait() // a request that Close cut off may only now reach the server
 		requests := srv.Requests()
 		time.Sleep(time.Hour)
 		for _, path := range []string{keepAlivePath, revokePath, "/v3/lease/timetolive", "/v3/watch"} {

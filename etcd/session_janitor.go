@@ -20,6 +20,7 @@ import (
 type janitor struct {
 	mu    sync.Mutex
 	keys  map[string]abandoned
+	kinds []kind        // what else is to be removed, oldest first
 	order []string      // the keys, oldest first
 	fresh []string      // those of them that are to be watched
 	wake  chan struct{} // holds a token when there is something to look for; nil until the first Abandon
@@ -61,15 +62,8 @@ func (s *Session) Abandon(key string, value []byte) {
 	j := &s.janitor
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if key == "" || s.ctx.Err() != nil { // once it has ended, nobody waits for a new goroutine
+	if key == "" || !s.hasJanitor() {
 		return
-	}
-	if j.wake == nil {
-		j.keys, j.wake, j.ended = make(map[string]abandoned), make(chan struct{}, 1), make(chan struct{})
-		if s.c.start(s.clean) != nil {
-			close(j.ended)
-			return // the client is closed, and the session with it
-		}
 	}
 	if _, ok := j.keys[key]; !ok {
 		j.order = append(j.order, key)
@@ -84,6 +78,23 @@ func (s *Session) Abandon(key string, value []byte) {
 		j.order = j.order[1:]
 	}
 	j.nudge()
+}
+
+// hasJanitor starts the janitor if it does not run yet, and reports whether it
+// does. The caller holds its mutex.
+func (s *Session) hasJanitor() bool {
+	j := &s.janitor
+	if s.ctx.Err() != nil { // nobody waits for a new goroutine
+		return false
+	}
+	if j.wake == nil {
+		j.keys, j.wake, j.ended = make(map[string]abandoned), make(chan struct{}, 1), make(chan struct{})
+		if s.c.start(s.clean) != nil {
+			close(j.ended)
+			return false // the client is closed, and the session with it
+		}
+	}
+	return true
 }
 
 func (j *janitor) nudge() {
@@ -184,22 +195,29 @@ func (s *Session) sweep(ctx context.Context) error {
 	for _, key := range info.Keys {
 		s.janitor.mu.Lock()
 		a, ok := s.janitor.keys[key]
+		matches := s.janitor.matches(key)
 		s.janitor.mu.Unlock()
-		if ok {
-			errs = append(errs, s.remove(ctx, key, a))
+		if ok || len(matches) > 0 {
+			errs = append(errs, s.remove(ctx, key, func(kv KV) bool {
+				ours := ok && (a.value == nil || bytes.Equal(kv.Value, a.value))
+				for _, match := range matches {
+					ours = ours || match(kv)
+				}
+				return ours
+			}))
 		}
 	}
 	return errors.Join(errs...)
 }
 
-// remove deletes key if it is what was abandoned.
-func (s *Session) remove(ctx context.Context, key string, a abandoned) error {
+// remove deletes key if what is there was abandoned.
+func (s *Session) remove(ctx context.Context, key string, abandoned func(KV) bool) error {
 	r, err := s.c.Get(ctx, Key(key))
 	if err != nil {
 		return err
 	}
 	kv, ok := r.First()
-	if !ok || kv.Lease != s.id || a.value != nil && !bytes.Equal(kv.Value, a.value) {
+	if !ok || kv.Lease != s.id || !abandoned(kv) {
 		return nil
 	}
 	// What was put there since is somebody's own business.

@@ -54,7 +54,6 @@ func (c *Client) Snapshot(ctx context.Context, w io.Writer) (*SnapshotResult, er
 		if f == nil {
 			return &s.result, nil
 		}
-		f.err.Op, f.err.Endpoint = r.op, ep.url
 		if first == nil {
 			first = f.err
 		}
@@ -94,7 +93,7 @@ func (c *Client) snapshot(ctx context.Context, ep *endpoint, r *request, s *snap
 		return &failure{verdict: verdictUnknown, err: &Error{Kind: ErrBadReply, Err: err}}
 	})
 	if f != nil {
-		c.scrub(f, r)
+		f.err.Op, f.err.Endpoint = r.op, ep.url
 	}
 	if h := c.cfg.Hooks.Request; h != nil {
 		info := RequestInfo{Op: r.op, Endpoint: ep.url, Attempt: 1, Duration: time.Since(begin), Sent: len(r.body), Received: int(s.result.Bytes)}
@@ -122,7 +121,9 @@ func (c *Client) openStream(ctx context.Context, ep *endpoint, r *request, read 
 			return f
 		}
 		if stream.Status == 200 {
-			f = read(stream)
+			if f = read(stream); f != nil {
+				c.scrub(f, r, token)
+			}
 			_ = stream.Close()
 			return f
 		}
@@ -137,6 +138,7 @@ func (c *Client) openStream(ctx context.Context, ep *endpoint, r *request, read 
 		}
 		f = classifyReply(reply, r)
 		c.identify(ctx, ep, f)
+		c.scrub(f, r, token)
 		return f
 	}
 }

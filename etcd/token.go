@@ -126,29 +126,6 @@ func (t *tokenSource) renew(ep *endpoint) error {
 	return nil
 }
 
-// scrub takes secrets out of the words of a server, which may repeat what it
-// was sent.
-func (c *Client) scrub(f *failure, r *request) {
-	if f.err.Message == "" {
-		return
-	}
-	hide := []string{r.secret}
-	if t := c.tokens; t.credentials != nil {
-		_, password := t.credentials()
-		hide = append(hide, password)
-		t.mu.Lock()
-		if t.token != nil {
-			hide = append(hide, t.token())
-		}
-		t.mu.Unlock()
-	}
-	for _, s := range hide {
-		if s != "" {
-			f.err.Message = strings.ReplaceAll(f.err.Message, s, "[redacted]")
-		}
-	}
-}
-
 // A tokenError carries what a failed authentication means for the call that
 // wanted a token.
 type tokenError struct{ f *failure }

@@ -193,6 +193,18 @@ func (h *watchHub) move(w *Watcher) {
 	}
 }
 
+// moveAgain has w move once more, where it was lost to move to, if it is where
+// it must not stay: on a connection that is to end, or on one to catch up with
+// although it has.
+func (h *watchHub) moveAgain(w *Watcher) {
+	if w.at == nil || h.closed {
+		return
+	}
+	if role := w.at.conn.role; role == roleRetiring || role == roleLane && w.at.synced {
+		h.move(w)
+	}
+}
+
 // onProgress takes in that every event up to rev has been sent to all watches
 // of the connection that were there when the server was asked.
 func (cn *watchConn) onProgress(rev int64) {

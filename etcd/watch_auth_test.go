@@ -89,3 +89,22 @@ func withUser(t *testing.T) (*etcdtest.Server, *etcd.Client) {
 		cfg.Username, cfg.Password, cfg.AllowInsecureAuth = "ann", "annpw", true
 	})
 }
+
+func TestAWatchIsMadeThoughAuthenticationWasSwitchedOnAMomentAgo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := etcdtest.Start(t)
+		c := newClient(t, srv, asRoot("secret"))
+		ctx := t.Context()
+		first := watch(t, c, etcd.Key("a")) // over a connection without a token
+		require.NoError(t, c.UserAdd(ctx, "root", "secret"))
+		require.NoError(t, c.RoleAdd(ctx, "root"))
+		require.NoError(t, c.UserGrantRole(ctx, "root", "root"))
+		require.NoError(t, c.AuthEnable(ctx))
+
+		second := watch(t, c, etcd.Key("a"))
+		_, err := c.Put(ctx, "a", nil)
+		require.NoError(t, err)
+		require.Len(t, collect(t, first, 1), 1)
+		require.Len(t, collect(t, second, 1), 1)
+	})
+}

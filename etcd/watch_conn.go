@@ -179,9 +179,7 @@ func (h *watchHub) connLost(cn *watchConn, why error) {
 			continue
 		case a == w.moving:
 			w.moving = nil
-			if w.at != nil && w.at.conn.role == roleRetiring {
-				h.move(w)
-			}
+			h.moveAgain(w)
 			continue
 		}
 		w.got = w.position()

@@ -213,3 +213,36 @@ func TestAConnectionIsRenewedBeforeItsTokenEnds(t *testing.T) {
 		require.Equal(t, now.Add(tokenRenewal), renewBefore(odd, now))
 	}
 }
+
+// A lane is for catching up. What stayed there for good would take one of the
+// few lanes from those who need them.
+func TestAWatchThatHasCaughtUpLeavesItsLaneEvenIfItsWayOutIsLost(t *testing.T) {
+	shared := testConn(t, 9)
+	h := shared.h
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	lane := newWatchConn(h, roleLane)
+	lane.ep, lane.link, lane.rev = shared.ep, silentLink{}, 9
+	h.lanes = append(h.lanes, lane)
+	w := testWatch(lane, 3)
+	require.NoError(t, play(t, lane, created(1, 9), told(9)))
+	require.Same(t, shared, w.moving.conn)
+
+	h.mu.Unlock()
+	h.connLost(shared, errors.New("lost"))
+	h.mu.Lock()
+	require.NotNil(t, w.moving)
+	next := w.moving.conn
+	require.NotSame(t, shared, next)
+	require.Equal(t, roleShared, next.role)
+
+	// A refusal on the way out is no reason to stay either.
+	h.c.tokens.credentials = func() (string, string) { return "u", "p" }
+	next.ep, next.link, next.rev, next.token = shared.ep, silentLink{}, 9, "t"
+	next.create(w.moving)
+	require.NoError(t, play(t, next, `{"result":{"header":{"cluster_id":"7","revision":"9"},"created":true,"canceled":true,"watch_id":"1","cancel_reason":"etcdserver: invalid auth token"}}`))
+	require.NotNil(t, w.moving)
+	require.NotSame(t, next, w.moving.conn)
+	next.link = nil // it is the test's
+	lane.link = nil
+}

@@ -121,6 +121,7 @@ func (cn *watchConn) try(ep *endpoint) (watchLink, *failure) {
 	defer cancel()
 	link, err := cn.connect(ctx, ep, token)
 	if err != nil {
+		err = c.redactErr(err, token)
 		c.eps.failed(ep)
 		return nil, &failure{verdict: verdictRefused, err: &Error{Op: "watch", Endpoint: ep.url, Kind: ErrUnavailable, Err: err}}
 	}
@@ -159,6 +160,7 @@ func (cn *watchConn) connect(ctx context.Context, ep *endpoint, token string) (w
 		return newHTTP2Link(c, ep, nc, token), nil
 	}
 	link, err := newWebSocketLink(ctx, c, ep, nc, token)
+	err = c.redactErr(err, token)
 	var no *upgradeRefused
 	switch {
 	case err == nil:

@@ -157,3 +157,12 @@ func BenchmarkBytesPerWatch(b *testing.B) {
 		cn.out = cn.out[:0]
 	}
 }
+
+func TestTheEndOfAStreamIsToldFromItsMessagesHoweverItIsSpaced(t *testing.T) {
+	for doc, want := range map[string]bool{
+		`{"error":{"code":1}}`: true, "{ \"error\": {} }": true, "{\n\t\"error\":null}": true,
+		`{"result":{}}`: false, `{}`: false, `{"errors":1}`: false,
+	} {
+		require.Equal(t, want, endsStream([]byte(doc)), doc)
+	}
+}

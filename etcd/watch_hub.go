@@ -17,6 +17,8 @@ type watchHub struct {
 	budget int64 // bytes that all watches may hold
 	share  int64 // bytes that one may hold
 
+	large sync.Mutex // held while a large message is read; never together with mu
+
 	mu      sync.Mutex
 	closed  bool
 	all     map[*Watcher]struct{} // those that have not ended

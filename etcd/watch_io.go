@@ -86,15 +86,15 @@ func (cn *watchConn) read(link watchLink) error {
 		var lost *lostStream
 		switch {
 		case errors.As(err, &lost):
-			cn.h.c.log.Debug("etcd watch stream ended", "endpoint", cn.ep.url, "reason", lost.err)
+			cn.h.c.log.Debug("etcd watch stream ended", "endpoint", cn.ep.url, "reason", cn.h.c.redactErr(lost.err, cn.token))
 			cn.h.mu.Lock()
 			cn.onLost(lost)
 			cn.h.mu.Unlock()
 			continue
 		case err != nil:
-			return err
+			return cn.h.c.redactErr(err, cn.token)
 		}
-		if err := parseWatchFrame(&rd, m.doc, len(cn.h.c.ns), &f); err != nil {
+		if err := cn.h.parse(&rd, m.doc, &f); err != nil {
 			return cn.frameError(err)
 		}
 		switch {
@@ -113,13 +113,28 @@ func (cn *watchConn) read(link watchLink) error {
 	}
 }
 
+// largeFrame is from how many bytes on reading a message takes so long that
+// others feel it.
+const largeFrame = 128 << 10
+
+// parse reads a message. Of the large ones, which watches bring that catch up,
+// it reads one at a time: several would take every processor there is, and what
+// happens now would have to wait for what happened long ago.
+func (h *watchHub) parse(rd *jsonwire.Reader, doc []byte, f *watchFrame) error {
+	if len(doc) >= largeFrame {
+		h.large.Lock()
+		defer h.large.Unlock()
+	}
+	return parseWatchFrame(rd, doc, len(h.c.ns), f)
+}
+
 // frameError is the end of a stream: the server's own words, or that it sent
 // what it should not.
 func (cn *watchConn) frameError(err error) error {
 	e := &Error{Op: "watch", Endpoint: cn.ep.url}
 	var said *streamError
 	if errors.As(err, &said) {
-		e.Code, e.Message, e.Kind = said.code, said.message, errorKind(said.code, said.message)
+		e.Code, e.Message, e.Kind = said.code, cn.h.c.redact(said.message, cn.token), errorKind(said.code, said.message)
 		if e.Kind == nil || errors.Is(e.Kind, ErrUnauthenticated) {
 			e.Kind = ErrUnavailable // of the connection; a new one tells more
 		}

@@ -103,7 +103,7 @@ func (cn *watchConn) inspect(link watchLink) error {
 	case f != nil:
 		return f.err
 	case pinged != nil:
-		return &Error{Op: "watch", Endpoint: cn.ep.url, Kind: ErrUnavailable, Message: "the connection does not answer", Err: pinged}
+		return &Error{Op: "watch", Endpoint: cn.ep.url, Kind: ErrUnavailable, Message: "the connection does not answer", Err: h.c.redactErr(pinged, cn.token)}
 	}
 	if err := h.verify(hd, seen, cn.ep.url); err != nil {
 		return err

@@ -82,7 +82,7 @@ func (l *postLink) stream(ctx context.Context, id int64, body []byte) error {
 		if err != nil {
 			return err
 		}
-		if bytes.HasPrefix(doc, []byte(`{"error"`)) {
+		if endsStream(doc) {
 			// The end of this stream, not of the others.
 			e := parseError(doc)
 			return &Error{Op: "watch", Code: e.code, Message: e.message, Kind: errorKind(e.code, e.message)}
@@ -91,6 +91,12 @@ func (l *postLink) stream(ctx context.Context, id int64, body []byte) error {
 			return ctx.Err()
 		}
 	}
+}
+
+// endsStream reports whether a message, an object, is an error. Some servers
+// write spaces.
+func endsStream(doc []byte) bool {
+	return bytes.HasPrefix(bytes.TrimLeft(doc[1:], " \t\r\n"), []byte(`"error"`))
 }
 
 func (l *postLink) give(ctx context.Context, ev postEvent) bool {

@@ -26,18 +26,16 @@ func (cn *watchConn) over(a *attachment, f *watchFrame) {
 	case f.compact != 0:
 		switch {
 		case w.at != nil: // it was about to move, and has the old connection still
-			if w.at.conn.role == roleRetiring {
-				h.move(w)
-			}
+			h.moveAgain(w)
 		case w.moving != nil && w.moving.created != 0:
 			w.at, w.moving = w.moving, nil
 		default:
 			h.end(w, w.compacted(f.compact))
 		}
-	case staleTokenReason(f.reason) && cn.token != "" && w.stale < maxStale:
+	case staleTokenReason(f.reason) && w.stale < maxStale && h.c.tokens.drop(cn.token):
+		// There was no token where authentication has just been switched on.
 		w.stale++
-		h.c.tokens.drop(cn.token)
-		if !cn.good && cn.link.transport() == viaWebSocket {
+		if cn.token != "" && !cn.good && cn.link.transport() == viaWebSocket {
 			// The token was good a moment ago. Servers before 3.5.32, 3.6.13
 			// and 3.7 take no token over a WebSocket.
 			cn.ep.watch.refused(viaWebSocket)
@@ -49,10 +47,12 @@ func (cn *watchConn) over(a *attachment, f *watchFrame) {
 			} else {
 				h.place(w)
 			}
+		} else {
+			h.moveAgain(w)
 		}
 	default:
 		e := refused(f.reason)
-		e.Endpoint = cn.ep.url
+		e.Endpoint, e.Message = cn.ep.url, h.c.redact(e.Message, cn.token)
 		h.end(w, w.fail(e))
 	}
 	if len(cn.atts) == 0 && cn.role != roleShared {

@@ -23,7 +23,11 @@ import (
 // believe that they hold until the event arrives, but the guard lets only one
 // write.
 func TestUnderRandomTroubleThereIsOneHolderAndTokensGrow(t *testing.T) {
-	for seed := range uint64(12) {
+	seeds := uint64(12)
+	if underRace {
+		seeds = 4
+	}
+	for seed := range seeds {
 		meddling := seed%2 == 1
 		t.Run(fmt.Sprintf("seed %d, meddling %v", seed, meddling), func(t *testing.T) {
 			inBubble(t, func(w *world) {
@@ -35,13 +39,65 @@ func TestUnderRandomTroubleThereIsOneHolderAndTokensGrow(t *testing.T) {
 	}
 }
 
+// TestUnderRandomTroubleNobodyIsInBesideWhomItExcludes does the same with locks
+// that several can hold: what those weigh who believe that they hold never
+// exceeds what there is. Tokens say nothing here, those who share have them in
+// any order.
+func TestUnderRandomTroubleNobodyIsInBesideWhomItExcludes(t *testing.T) {
+	for name, mk := range map[string]func(*etcd.Session, int) (trier, int){
+		"readers and writers": func(s *etcd.Session, n int) (trier, int) {
+			if n == 0 {
+				return aWriter(s), capacity
+			}
+			return aReader(s), 1
+		},
+		"permits": func(s *etcd.Session, n int) (trier, int) {
+			n = n%3 + 1
+			return permits{lock.NewSemaphore(s, "licences", capacity), int64(n)}, n
+		},
+		"several": func(s *etcd.Session, n int) (trier, int) {
+			sem := lock.NewSemaphore(s, "licences", capacity)
+			switch n {
+			case 0:
+				return several{lock.New(s, "deploy"), sem.Weight(capacity)}, capacity
+			case 1:
+				return several{sem.Weight(3), lock.NewRW(s, "catalog").Writer()}, 3
+			default:
+				return several{lock.NewRW(s, "catalog").Reader(), sem.Weight(1)}, 1
+			}
+		},
+	} {
+		seeds := uint64(4)
+		if underRace {
+			seeds = 1
+		}
+		for seed := range seeds {
+			t.Run(fmt.Sprintf("%s, seed %d", name, seed), func(t *testing.T) {
+				inBubble(t, func(w *world) {
+					r := &trouble{world: w, rnd: rand.New(rand.NewPCG(seed, 2)), strict: true, mk: mk}
+					r.run(capacity, 2*time.Minute)
+					require.Greater(t, r.shared, 0, "nobody ever shared")
+					require.Greater(t, r.wins, 20, "too little happened to tell anything")
+				}, three...)
+			})
+		}
+	}
+}
+
+// capacity is what a lock that several can hold has to give, and how many ask.
+const capacity = 5
+
 type trouble struct {
 	*world
 	strict bool
+	// mk makes what is acquired, and its weight; nil means a mutex.
+	mk func(s *etcd.Session, n int) (trier, int)
 
 	mu     sync.Mutex
 	rnd    *rand.Rand
-	holder *lock.Handle // the last that got the lock
+	holder *lock.Handle         // of a mutex: the last that got the lock
+	in     map[*lock.Handle]int // otherwise: who got it and has not released it, and its weight
+	shared int                  // how often somebody got in beside another
 	wins   int
 	writes int
 }
@@ -84,11 +140,16 @@ func (r *trouble) work(ctx context.Context, i int) {
 			}
 			defer func() { _ = s.Close(context.Background()) }()
 		}
-		r.once(ctx, s, lock.New(s, "deploy"))
+		if r.mk == nil {
+			r.once(ctx, s, aMutex(s), 0)
+		} else {
+			m, weight := r.mk(s, r.intn(4))
+			r.once(ctx, s, m, weight)
+		}
 	}
 }
 
-func (r *trouble) once(ctx context.Context, s *etcd.Session, m *lock.Mutex) {
+func (r *trouble) once(ctx context.Context, s *etcd.Session, m trier, weight int) {
 	wait, cancel := context.WithTimeout(ctx, r.upTo(20*time.Second))
 	defer cancel()
 	acquire := m.Acquire
@@ -100,17 +161,7 @@ func (r *trouble) once(ctx context.Context, s *etcd.Session, m *lock.Mutex) {
 		time.Sleep(r.upTo(time.Second))
 		return
 	}
-	r.mu.Lock()
-	if last := r.holder; last != nil {
-		if last.Token() >= h.Token() && r.strict {
-			r.Errorf("token %d after token %d", h.Token(), last.Token())
-		}
-		if r.strict && last.Err() == nil {
-			r.Errorf("two holders: %d and %d", last.Token(), h.Token())
-		}
-	}
-	r.holder, r.wins = h, r.wins+1
-	r.mu.Unlock()
+	r.won(h, weight)
 	for range r.intn(4) {
 		work, cancel := context.WithTimeout(h.Context(), r.upTo(3*time.Second))
 		res, err := s.Client().Txn(work, etcd.Txn{
@@ -127,10 +178,46 @@ func (r *trouble) once(ctx context.Context, s *etcd.Session, m *lock.Mutex) {
 	}
 	release, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.upTo(10*time.Second))
 	defer cancel()
+	r.mu.Lock()
+	delete(r.in, h)
+	r.mu.Unlock()
 	_ = h.Release(release)
 	if h.Err() == nil {
 		r.Errorf("token %d: released, and still good", h.Token())
 	}
+}
+
+// won notes an acquisition, and looks who else believes that it holds.
+func (r *trouble) won(h *lock.Handle, weight int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.wins++
+	if r.mk != nil {
+		sum := weight
+		for other, n := range r.in {
+			if other.Err() == nil {
+				sum += n
+				r.shared++
+			}
+		}
+		if h.Err() == nil && sum > capacity {
+			r.Errorf("%d of %d are taken", sum, capacity)
+		}
+		if r.in == nil {
+			r.in = map[*lock.Handle]int{}
+		}
+		r.in[h] = weight
+		return
+	}
+	if last := r.holder; last != nil && r.strict {
+		if last.Token() >= h.Token() {
+			r.Errorf("token %d after token %d", h.Token(), last.Token())
+		}
+		if last.Err() == nil {
+			r.Errorf("two holders: %d and %d", last.Token(), h.Token())
+		}
+	}
+	r.holder = h
 }
 
 // disturb lets one thing after the other go wrong, and heals it after a while.

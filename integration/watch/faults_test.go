@@ -109,20 +109,54 @@ func TestAClusterWipedAndStartedAlikeIsNoticed(t *testing.T) {
 	require.Equal(t, []string{"k=new"}, next(t, again, 1))
 }
 
-func TestACatchUpDoesNotHoldUpALiveWatch(t *testing.T) {
-	const n = 60_000
+// How long an event takes on a loaded server is the server's affair, so the
+// same event is timed at another client, which does nothing else. What is left
+// is the client's own, and what the machine had to do for others: hence the
+// best of several trials.
+func TestACatchUpAndAConsumerThatReadsNothingDelayNoOtherWatch(t *testing.T) {
+	const n = 100_000
 	cl := cluster.Start(t, cluster.Options{})
-	c := newClient(t, cl)
-	ctx := t.Context()
+	busy, calm := newClient(t, cl), newClient(t, cl)
 	inParallel(t, n, func(i int) error {
-		_, err := c.Put(ctx, fmt.Sprintf("log/%d", i%100), []byte("v"))
+		_, err := calm.Put(t.Context(), fmt.Sprintf("log/%d", i%100), []byte("v"))
 		return err
 	})
-	quick, err := c.Watch(ctx, etcd.Key("quick"))
-	require.NoError(t, err)
+	best := time.Hour
+	for trial := 0; trial < 5 && best > 50*time.Millisecond; trial++ {
+		best = min(best, delayByCatchUp(t, busy, calm, n))
+	}
+	require.LessOrEqual(t, best, 50*time.Millisecond)
+}
+
+// delayByCatchUp has busy catch up with n events, and with the same again for a
+// consumer that reads none of them, and says by how much at most the events of
+// another watch come later there than to calm.
+func delayByCatchUp(t *testing.T, busy, calm *client, n int) (worst time.Duration) {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	watch := func(c *client, set etcd.KeySet, opts ...etcd.WatchOption) *etcd.Watcher {
+		w, err := c.Watch(ctx, set, opts...)
+		require.NoError(t, err)
+		return w
+	}
+	arrivals := func(w *etcd.Watcher) chan time.Time {
+		at := make(chan time.Time, 1)
+		go func() {
+			defer close(at)
+			for {
+				if _, err := w.Next(ctx); err != nil {
+					return
+				}
+				at <- time.Now()
+			}
+		}()
+		return at
+	}
+	quick, control := watch(busy, etcd.Key("quick")), watch(calm, etcd.Key("quick"))
+	here, there := arrivals(quick), arrivals(control)
 	begin := time.Now()
-	past, err := c.Watch(ctx, etcd.Prefix("log/"), etcd.FromRevision(1))
-	require.NoError(t, err)
+	past := watch(busy, etcd.Prefix("log/"), etcd.FromRevision(1))
+	unread := watch(busy, etcd.Prefix("log/"), etcd.FromRevision(1))
 	caught := make(chan int, 1)
 	go func() {
 		got := 0
@@ -135,15 +169,20 @@ func TestACatchUpDoesNotHoldUpALiveWatch(t *testing.T) {
 		}
 		caught <- got
 	}()
-	var worst time.Duration
-	for len(caught) == 0 {
-		sent := time.Now()
-		_, err := c.Put(ctx, "quick", nil)
+	events := 0
+	for ; len(caught) == 0 || events < 50; events++ {
+		_, err := calm.Put(ctx, "quick", nil)
 		require.NoError(t, err)
-		next(t, quick, 1)
-		worst = max(worst, time.Since(sent))
+		worst = max(worst, (<-here).Sub(<-there))
 	}
 	require.Equal(t, n, <-caught)
-	t.Logf("%d events caught up with in %v; the live watch waited %v at worst", n, time.Since(begin), worst)
-	require.Less(t, worst, 2*time.Second)
+	t.Logf("%d events caught up with in %v; each of %d others came %v later than elsewhere at worst", n, time.Since(begin), events, worst)
+	for _, w := range []*etcd.Watcher{past, unread, quick, control} {
+		w.Close()
+	}
+	for range here {
+	}
+	for range there {
+	}
+	return worst
 }

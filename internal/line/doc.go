@@ -36,5 +36,6 @@
 // A key whose enqueue was answered at once is free for the next contender of
 // the same Line after its deletion was confirmed, and is used again: a line in
 // constant use leaves no trail of dead keys that every read would have to step
-// over until the next compaction.
+// over until the next compaction. And the watches of those keys are kept for a
+// while, for those who stand behind them next (see sight).
 package line

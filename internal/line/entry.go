@@ -30,6 +30,17 @@ type Entry struct {
 	life context.Context
 	end  context.CancelCauseFunc
 
+	// Of a place that can be handed over: first is a revision at which the
+	// entry stood first, 0 before; bequest is what was handed to it while it
+	// waited, and inherited is closed then; asked tells of the latest wish that
+	// it hand over.
+	first     atomic.Int64
+	bequest   atomic.Pointer[bequest]
+	inherited chan struct{}
+	asked     chan Asking
+	lastAsked Asking   // guarded by mu
+	at        *etcd.KV // a candidate's key after its last proclamation; nil where not known for sure; guarded by leaving
+
 	// gone is set as soon as a key is known not to be there any more, which is
 	// before life can be ended with the right cause.
 	gone atomic.Bool
@@ -48,6 +59,7 @@ type Entry struct {
 	closed bool        // no goroutine may be started any more
 	loss   error       // why it was no longer good when it was released
 	timer  *time.Timer // starts watching the keys of an entry that did not wait
+	stop   func()      // ends the watches of the keys
 	wg     sync.WaitGroup
 
 	leaving chan struct{} // holds a token while somebody removes the keys
@@ -64,13 +76,26 @@ type place struct {
 	// quarantine.
 	tenure []byte
 	view   view // who is in front
+	slot   int  // of an attempt to create the key: the first of its results otherwise
+
+	// told is where the watch of the entry's key says from which revision on it
+	// sees everything, to who then looks for what was before (see promise); nil
+	// where nobody looks.
+	told chan int64
 }
 
 func newEntry(wants []Want) *Entry {
 	e := &Entry{s: wants[0].Line.s, leaving: make(chan struct{}, 1)}
+	if wants[0].Rule.Handover {
+		e.inherited, e.asked = make(chan struct{}), make(chan Asking, 1)
+	}
+	e.places = make([]place, 0, len(wants))
 	for _, w := range wants {
 		w.Note.Quarantine = w.Rule.quarantine()
 		p := place{Want: w, key: w.Line.takeKey(), value: w.Note.encode()}
+		if w.Rule.Raw {
+			p.value = w.Note.Value
+		}
 		p.tenure = p.newTenure()
 		e.places = append(e.places, p)
 	}
@@ -78,9 +103,15 @@ func newEntry(wants []Want) *Entry {
 	return e
 }
 
-// Token is the create revision of the entry's keys. In each of its lines later
+// Token is the create revision of the entry's keys or, where places can be
+// handed over, a revision at which it stood first. In each of its lines later
 // holders have greater ones.
-func (e *Entry) Token() int64 { return e.rev }
+func (e *Entry) Token() int64 {
+	if first := e.stood(); first != 0 {
+		return first
+	}
+	return e.rev
+}
 
 // Context ends, with a cause, when the entry has lost its place or has left.
 func (e *Entry) Context() context.Context { return e.life }
@@ -106,14 +137,12 @@ func (e *Entry) Guard() etcd.Cmp {
 		if p.Rule.Strict {
 			return etcd.IfModRevision(etcd.Key(p.key), etcd.Equal, e.rev)
 		}
-		return p.own(e.rev)
+		return e.own(p)
 	})
 }
 
 // Presence holds as long as the entry's keys are there, changed or not.
-func (e *Entry) Presence() etcd.Cmp {
-	return e.all(func(p *place) etcd.Cmp { return p.own(e.rev) })
-}
+func (e *Entry) Presence() etcd.Cmp { return e.all(e.own) }
 
 func (e *Entry) all(f func(*place) etcd.Cmp) etcd.Cmp {
 	if len(e.places) == 1 {
@@ -126,9 +155,12 @@ func (e *Entry) all(f func(*place) etcd.Cmp) etcd.Cmp {
 	return etcd.AllOf(cs...)
 }
 
-// own holds if the key is the one that was created at rev.
-func (p *place) own(rev int64) etcd.Cmp {
-	return etcd.IfCreateRevision(etcd.Key(p.key), etcd.Equal, rev)
+// own holds if the key is the entry's.
+func (e *Entry) own(p *place) etcd.Cmp {
+	if p.Rule.Handover {
+		return e.ownFirst(p)
+	}
+	return etcd.IfCreateRevision(etcd.Key(p.key), etcd.Equal, e.rev)
 }
 
 // transient reports whether an error of a call may pass by itself while the

@@ -56,10 +56,14 @@ func (e *Entry) Release(ctx context.Context) error {
 	}
 	e.left = true
 	if !there && !e.unsure {
-		e.note(ErrDeleted)
+		e.note(e.vanished(ctx))
 	}
 	return e.Loss()
 }
+
+// Quit ends the entry's context with cause although its keys are still there,
+// until it is released.
+func (e *Entry) Quit(cause error) { e.end(cause) }
 
 // Loss is why the entry had lost its place before it was released; nil if it
 // had not.
@@ -71,7 +75,7 @@ func (e *Entry) Loss() error {
 
 // note keeps the cause of a loss that Release found, the first of them.
 func (e *Entry) note(err error) {
-	if err == nil || errors.Is(err, ErrReleased) {
+	if err == nil || errors.Is(err, ErrReleased) || errors.Is(err, ErrHandedOver) {
 		return
 	}
 	e.mu.Lock()
@@ -97,7 +101,10 @@ func (e *Entry) fail(ctx context.Context, err error) error {
 		cctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUp)
 		defer cancel()
 		var rerr error
-		if by, rerr = e.withdraw(cctx); rerr != nil {
+		if by, rerr = e.withdraw(cctx); rerr == nil {
+			rerr = e.withdrawInherited(cctx)
+		}
+		if rerr != nil {
 			e.abandon()
 		}
 	}
@@ -170,10 +177,10 @@ func (e *Entry) remove(ctx context.Context) (there bool, err error) {
 // front, and no read is needed to make sure. Behind a holder that did not wait
 // everybody knows that already; of those who share it says nothing.
 func (e *Entry) farewell(p *place) []etcd.Op {
-	if !e.waited || !p.Rule.exclusive() {
+	if !e.waited || !p.Rule.exclusive() || p.Rule.Raw {
 		return nil
 	}
-	return []etcd.Op{etcd.Put(p.key, Note{Kind: p.Rule.Kind, Released: true}.encode())}
+	return []etcd.Op{etcd.Put(e.hold(p).key, Note{Kind: p.Rule.Kind, Released: true}.encode())}
 }
 
 // withdraw is remove for an entry that never held. It also reads who stands
@@ -203,22 +210,24 @@ func (e *Entry) withdraw(ctx context.Context) (by []Member, err error) {
 // before the deletion.
 func (e *Entry) removal(before func(*place) []etcd.Op) etcd.Txn {
 	one := func(p *place) etcd.Txn {
-		t := etcd.Txn{If: []etcd.Cmp{p.own(e.rev)}}
-		if e.rev == 0 {
+		key := etcd.Key(e.hold(p).key)
+		t := etcd.Txn{If: []etcd.Cmp{e.own(p)}}
+		if e.rev == 0 && e.bequest.Load() == nil {
 			// Its creation had no answer. The nonce makes the key its own.
-			t.If[0] = etcd.IfLease(etcd.Key(p.key), etcd.Equal, e.s.Lease())
+			t.If[0] = etcd.IfLease(key, etcd.Equal, e.s.Lease())
 		}
 		var first []etcd.Op
 		if before != nil {
 			first = before(p)
 		}
-		t.Then = []etcd.Op{etcd.Delete(etcd.Key(p.key))}
+		t.Then = []etcd.Op{etcd.Delete(key)}
 		if len(first) > 0 {
 			// In the list of the deletion itself a put of the key would be
 			// refused; beside it, it is not.
 			t.Then = []etcd.Op{etcd.Nest(etcd.Txn{Then: first}), etcd.Nest(etcd.Txn{Then: t.Then})}
 		}
 		t.Then = append(t.Then, p.retire()...)
+		t.Then = append(t.Then, e.retireHandover(p)...)
 		return t
 	}
 	if len(e.places) == 1 {
@@ -269,16 +278,21 @@ func (e *Entry) firsts(res *etcd.TxnResult) []Member {
 }
 
 // afterRemoval is called when the keys are gone for certain. Those that no late
-// attempt can bring back are free to be used again.
+// attempt can bring back, and that the janitor does not look for, are free to be
+// used again.
 func (e *Entry) afterRemoval() {
 	if e.suspect {
 		e.abandon()
-		return
 	}
-	e.freeKeys()
+	if !e.suspect && !e.unsure {
+		e.freeKeys()
+	}
 }
 
 func (e *Entry) freeKeys() {
+	if e.bequest.Load() != nil {
+		return // what it inherited was made by somebody else
+	}
 	for i := range e.places {
 		e.places[i].Line.giveKey(e.places[i].key)
 	}
@@ -287,7 +301,12 @@ func (e *Entry) freeKeys() {
 // abandon leaves the keys to the session's janitor.
 func (e *Entry) abandon() {
 	for i := range e.places {
-		e.s.Abandon(e.places[i].key, nil)
+		p := &e.places[i]
+		if p.Rule.Handover {
+			e.abandonHandover(p)
+			continue
+		}
+		e.s.Abandon(p.key, nil)
 	}
 }
 

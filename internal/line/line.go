@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/quorate/quorate/etcd"
 )
@@ -16,8 +17,12 @@ type Line struct {
 	prefix string
 	what   string
 
-	mu   sync.Mutex
-	free []string // keys of contenders that have left for certain
+	// calm counts how many in a row found nobody there.
+	calm atomic.Int32
+
+	mu     sync.Mutex
+	free   []string // keys of contenders that have left for certain
+	sights sights
 }
 
 // New makes a Line. The prefix ends with "/"; what names it for messages, such
@@ -47,7 +52,7 @@ func (l *Line) settingsKey() string { return l.prefix + settingsName }
 // isContender reports whether a key below the prefix is a contender's.
 func (l *Line) isContender(key string) bool {
 	name, ok := strings.CutPrefix(key, l.prefix)
-	return ok && name != settingsName && name != tenureName
+	return ok && name != settingsName && name != tenureName && name != handoverName
 }
 
 // maxFree bounds how many keys are kept to be used again.

@@ -20,6 +20,8 @@ const (
 	Writer  Kind = "writer"  // excludes all others
 	Reader  Kind = "reader"  // shares with readers
 	Permits Kind = "permits" // shares as far as the limit goes
+	// Candidate excludes all others; it stands for election.
+	Candidate Kind = "candidate"
 )
 
 // A Note is the value of a contender's key: what it is, and who. It is written
@@ -39,6 +41,14 @@ type Note struct {
 	// Released is written in the commit of the release by a holder that had to
 	// wait, for the next in line (see Entry.removal).
 	Released bool `json:"released,omitempty"`
+	// Value is what a candidate says, as it last proclaimed it.
+	Value []byte `json:"value,omitempty"`
+	// Proclaimed counts its proclamations.
+	Proclaimed int64 `json:"proclaimed,omitempty"`
+	// Heir is set in a key that was handed over: whom to.
+	Heir *Heir `json:"heir,omitempty"`
+	// Asked is set in a leader's key by whoever wants it to hand over.
+	Asked *Asking `json:"asked,omitempty"`
 }
 
 // A Breaking tells who took a lock away, and why.
@@ -54,6 +64,7 @@ type Member struct {
 	Note
 	Key     string
 	Token   int64 // its create revision
+	Changed int64 // the revision that last changed it
 	Lease   etcd.LeaseID
 	Foreign bool // the value is not a Note: another program's
 }
@@ -104,14 +115,17 @@ func (n Note) encode() []byte {
 
 // member reads a contender's key.
 func member(kv etcd.KV) Member {
-	m := Member{Key: kv.Key, Token: kv.CreateRevision, Lease: kv.Lease}
+	m := foreign(kv)
 	var n Note
-	if json.Unmarshal(kv.Value, &n) != nil || n.Kind == "" || n.Weight < 0 {
-		m.Foreign = true
-		return m
+	if json.Unmarshal(kv.Value, &n) == nil && n.Kind != "" && n.Weight >= 0 {
+		m.Note, m.Foreign = n, false
 	}
-	m.Note = n
 	return m
+}
+
+// foreign is a contender of whose value nothing is known.
+func foreign(kv etcd.KV) Member {
+	return Member{Note: Note{Value: kv.Value}, Key: kv.Key, Token: kv.CreateRevision, Changed: kv.ModRevision, Lease: kv.Lease, Foreign: true}
 }
 
 // Who describes the contender for messages.

@@ -29,18 +29,25 @@ func (e *Entry) watchSoon() {
 }
 
 // watchNow starts watching the entry's keys.
+//
+// The watches do not end with the entry's life but right after its keys have
+// been removed, so that what it costs to end them delays nobody who waits for
+// that.
 func (e *Entry) watchNow() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.closed {
 		return
 	}
+	ctx, stop := context.WithCancel(e.s.Context())
+	e.stop = stop
 	for i := range e.places {
 		p := &e.places[i]
+		told := p.told
 		e.wg.Add(1)
 		go func() {
 			defer e.wg.Done()
-			e.watchKey(p)
+			e.watchKey(ctx, p, told)
 		}()
 	}
 }
@@ -53,17 +60,21 @@ func (e *Entry) quiet() {
 	if e.timer != nil {
 		e.timer.Stop()
 	}
+	if e.stop != nil {
+		e.stop()
+	}
 	e.mu.Unlock()
 	e.wg.Wait()
 }
 
 // watchKey watches one key of the entry until it is gone or the entry's life
 // ends. Where it can't watch it goes on trying: the session's deadline does not
-// depend on it.
-func (e *Entry) watchKey(p *place) {
+// depend on it. Where told is not nil somebody else looks for what happened to
+// the key before it was watched.
+func (e *Entry) watchKey(ctx context.Context, p *place, told chan<- int64) {
 	var pace pacer
 	for e.life.Err() == nil {
-		err := e.watchKeyOnce(p)
+		err := e.watchKeyOnce(ctx, p, told)
 		if err == nil || e.life.Err() != nil {
 			return
 		}
@@ -71,41 +82,67 @@ func (e *Entry) watchKey(p *place) {
 			e.end(err)
 			return
 		}
-		if pace.wait(e.life, e.life) != nil {
+		told = nil
+		if errors.Is(err, errInherited) {
+			continue // with the key that it has now
+		}
+		if pace.wait(ctx, e.life) != nil {
 			return
 		}
 	}
 }
 
 // watchKeyOnce returns nil when the key is gone.
-func (e *Entry) watchKeyOnce(p *place) error {
-	c := e.s.Client()
-	w, err := c.Watch(e.life, etcd.Key(p.key))
+func (e *Entry) watchKeyOnce(ctx context.Context, p *place, told chan<- int64) error {
+	own := e.hold(p)
+	known := e.rev // as of when the key was as the entry put it
+	if own.heir != nil {
+		known = 0
+	}
+	s, err := p.Line.lookOut(ctx, etcd.Key(own.key), known)
 	if err != nil {
+		if told != nil {
+			told <- 0 // from now on this looks for itself
+		}
 		return err
 	}
-	defer w.Close()
-	// Now that the watch is live: has it happened before?
-	r, err := c.Get(e.life, etcd.Key(p.key))
-	if err != nil {
-		return err
-	}
-	kv, ok := r.First()
-	if !ok || kv.CreateRevision != e.rev {
-		e.lost(e.history(p))
-		return nil
-	}
-	reason := breaking(kv)
-	for {
-		evs, err := w.Next(e.life)
+	defer p.Line.keepSight(s)
+	var reason *Breaking
+	switch {
+	case told != nil:
+		told <- s.seen
+	case s.seen > known:
+		// Now that the watch is live: has it happened before?
+		r, err := e.s.Client().Get(ctx, etcd.Key(own.key))
 		if err != nil {
 			return err
 		}
-		for _, ev := range evs.Events {
+		kv, ok := r.First()
+		if !ok || kv.CreateRevision != own.rev {
+			return e.ignoreLoss(e.missing(p, own))
+		}
+		if e.changed(p, own, kv) {
+			return nil
+		}
+		reason, known = breaking(kv), r.Header.Revision
+	}
+	for {
+		evs, err := s.next(ctx)
+		if err != nil {
+			return err
+		}
+		for _, ev := range evs {
 			switch {
-			case ev.KV.ModRevision <= r.Header.Revision:
-			case ev.Type == etcd.EventDelete || ev.KV.CreateRevision != e.rev:
+			case ev.KV.ModRevision <= known:
+			case e.life.Err() != nil: // it is leaving
+				return nil
+			case ev.Type == etcd.EventDelete || ev.KV.CreateRevision != own.rev:
+				if reason == nil && p.Rule.Handover {
+					return e.ignoreLoss(e.missing(p, own))
+				}
 				e.lost(reason)
+				return nil
+			case e.changed(p, own, ev.KV):
 				return nil
 			default:
 				reason = breaking(ev.KV)
@@ -130,7 +167,8 @@ func (e *Entry) history(p *place) *Breaking {
 	e.gone.Store(true)
 	ctx, cancel := context.WithTimeout(e.life, inquest)
 	defer cancel()
-	w, err := e.s.Client().Watch(ctx, etcd.Key(p.key), etcd.FromRevision(e.rev+1))
+	own := e.hold(p)
+	w, err := e.s.Client().Watch(ctx, etcd.Key(own.key), etcd.FromRevision(own.rev+1))
 	if err != nil {
 		return nil
 	}
@@ -142,7 +180,7 @@ func (e *Entry) history(p *place) *Breaking {
 			return nil
 		}
 		for _, ev := range evs.Events {
-			if ev.Type == etcd.EventDelete || ev.KV.CreateRevision != e.rev {
+			if ev.Type == etcd.EventDelete || ev.KV.CreateRevision != own.rev {
 				return reason
 			}
 			reason = breaking(ev.KV)

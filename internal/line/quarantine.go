@@ -64,7 +64,7 @@ func (m *Member) holds(kv etcd.KV) bool {
 func (e *Entry) begin(ctx context.Context, p *place) error {
 	key := etcd.Key(p.Line.tenureKey())
 	t := etcd.Txn{
-		If:   []etcd.Cmp{p.own(e.rev), etcd.Missing(key)},
+		If:   []etcd.Cmp{e.own(p), etcd.Missing(key)},
 		Then: []etcd.Op{etcd.Put(p.Line.tenureKey(), p.tenure)},
 		Else: []etcd.Op{etcd.Get(etcd.Key(p.key)), etcd.Get(key)},
 	}
@@ -91,7 +91,7 @@ func (e *Entry) begin(ctx context.Context, p *place) error {
 		case bytes.Equal(kv.Value, p.tenure):
 			return nil // of an attempt without an answer
 		}
-		e.watchWaiting()
+		e.watchWaiting(nil)
 		e.sitting = true
 		if err := e.sitOut(ctx, p, kv); err != nil {
 			if err = e.retry(ctx, err, &pace); err != nil {

@@ -44,3 +44,14 @@ func both(ctx, life context.Context) (context.Context, context.CancelCauseFunc) 
 		cancel(cause)
 	}
 }
+
+// A Pacer spaces repeated attempts of others than contenders. The zero Pacer is
+// ready.
+type Pacer struct{ p pacer }
+
+// Wait waits before the next attempt. It gives the error of the first of ctx
+// and life to end, if one does.
+func (p *Pacer) Wait(ctx, life context.Context) error { return p.p.wait(ctx, life) }
+
+// Transient reports whether an error of a call may pass by itself.
+func Transient(err error) bool { return transient(err) }

@@ -19,10 +19,23 @@ type Rule struct {
 	// Strict makes the guard refuse once the key has been changed, as by a
 	// downgrade.
 	Strict bool
+	// Raw says that the values under the prefix are what candidates say and no
+	// notes: the line is shared with the native Go client's elections.
+	Raw bool
+	// Handover says that a place can be handed to a contender further behind.
+	Handover bool
 }
 
 // exclusive reports whether nobody else may be in.
 func (r Rule) exclusive() bool { return r.Kind != Reader && r.Kind != Permits }
+
+// member reads a contender's key as the rule has it.
+func (r Rule) member(kv etcd.KV) Member {
+	if r.Raw {
+		return foreign(kv)
+	}
+	return member(kv)
+}
 
 // A view is what a contender knows of those in front of it. They only become
 // fewer: nobody gets in front. So what has once been read stays right as long
@@ -34,6 +47,7 @@ type view struct {
 	settings *etcd.KV // the line's, if it is part of what was read
 	tenure   *etcd.KV // likewise
 	rev      int64    // as of
+	left     int64    // the last event that made it shorter since
 }
 
 // A verdict is what a view means under a rule.
@@ -157,15 +171,16 @@ func (l *Line) apply(r Rule, v *view, watched verdict, ev etcd.Event) bool {
 		if v.front[i].Key != ev.KV.Key {
 			continue
 		}
-		m := member(ev.KV)
+		m := r.member(ev.KV)
 		switch {
 		case ev.Type == etcd.EventDelete || m.Token != v.front[i].Token:
 			v.front = append(v.front[:i:i], v.front[i+1:]...)
+			v.left = ev.KV.ModRevision
 		case m.Released && Rule{Kind: m.Kind}.exclusive():
 			// It held, excluding all others, so all in front of it were gone,
 			// and it goes in this very commit.
 			v.front = append([]Member(nil), v.front[i+1:]...)
-			v.whole = true
+			v.whole, v.left = true, ev.KV.ModRevision
 		default:
 			v.front[i] = m
 		}

@@ -41,13 +41,13 @@ func (e *Entry) try(ctx context.Context) error {
 			e.rev = res.Header.Revision
 			return nil
 		}
-		if adopted, err := e.adopt(res, 2); adopted || err != nil {
+		if adopted, err := e.adopt(res); adopted || err != nil {
 			return err
 		}
 		var by []Member
 		for i := range e.places {
 			p := &e.places[i]
-			r := res.Results[2*i+1].Get
+			r := res.Results[p.slot+1].Get
 			p.view = p.readView(r, r.Header.Revision+1)
 			if len(p.agreed()) > 0 {
 				created, err := p.agree(ctx, e.life, settingsOf(p.view))
@@ -97,6 +97,7 @@ func (e *Entry) tryTxn() etcd.Txn {
 		if p.tenure != nil {
 			t.Then = append(t.Then, etcd.Put(p.Line.tenureKey(), p.tenure))
 		}
+		p.slot = len(t.Else)
 		t.Else = append(t.Else, etcd.Get(key), etcd.Get(set, etcd.WithSort(etcd.ByCreateRevision, etcd.Ascending)))
 	}
 	return t

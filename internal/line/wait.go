@@ -21,10 +21,13 @@ func Acquire(ctx context.Context, wants ...Want) (*Entry, error) {
 	}
 	bound, unbind := both(ctx, e.life)
 	defer unbind(nil)
-	if err := e.enqueue(bound); err != nil {
-		return nil, e.fail(ctx, err)
+	switch err = e.enqueue(bound); {
+	case err == nil:
+		err = e.wait(bound)
+	case errors.Is(err, errInherited):
+		e.watchWaiting(nil)
+		err = nil
 	}
-	err = e.wait(bound)
 	if err == nil {
 		err = e.confirm(ctx)
 	}
@@ -77,7 +80,10 @@ func (e *Entry) confirm(ctx context.Context) error {
 		return err
 	}
 	if e.gone.Load() { // its watch saw it, and is asking why
-		<-e.life.Done()
+		select {
+		case <-e.life.Done():
+		case <-e.inherited:
+		}
 	}
 	if err := context.Cause(e.life); err != nil {
 		return err
@@ -99,11 +105,12 @@ func (e *Entry) wait(ctx context.Context) error {
 			return v.err
 		}
 		if !v.in {
-			e.watchWaiting()
-			if err := e.waitIn(ctx, p); err != nil {
+			e.watchWaiting(p)
+			if err := e.waitOr(ctx, p); err != nil {
 				return err
 			}
 		}
+		e.standFirst(p)
 		if p.tenure != nil {
 			if err := e.begin(ctx, p); err != nil {
 				return err
@@ -113,11 +120,35 @@ func (e *Entry) wait(ctx context.Context) error {
 	return nil
 }
 
-// watchWaiting starts watching the entry's keys when it begins to wait.
-func (e *Entry) watchWaiting() {
-	if !e.waited {
-		e.waited = true
-		e.watchNow()
+// watchWaiting starts watching the entry's keys when it begins to wait. Where
+// the wait is in p, whoever waits there looks for what happened to that key
+// before it was watched.
+func (e *Entry) watchWaiting(p *place) {
+	if e.waited {
+		return
+	}
+	e.waited = true
+	if p != nil {
+		p.Line.waits()
+		if !p.Rule.Handover { // there is more to see in a key than that it is there
+			p.told = make(chan int64, 1)
+		}
+	}
+	e.watchNow()
+}
+
+// unwatched is the revision of a look that would show whatever the watch of the
+// entry's key does not.
+func (p *place) unwatched(ctx context.Context) (int64, error) {
+	if p.told == nil {
+		return 0, nil
+	}
+	select {
+	case rev := <-p.told:
+		p.told = nil
+		return rev, nil
+	case <-ctx.Done():
+		return 0, ctxErr(ctx)
 	}
 }
 
@@ -126,55 +157,67 @@ func (e *Entry) watchWaiting() {
 // A watch is made live before the line is read again, so that whoever leaves
 // after the read is seen leaving, and it never starts in the past, which the
 // server would serve late. From there on the view is kept by events alone. The
-// read also shows the entry's own key.
+// read also shows the entry's own key. It is left out where the watches were
+// there before the view was as it is.
 func (e *Entry) waitIn(ctx context.Context, p *place) error {
 	var (
 		pace pacer
-		w    *etcd.Watcher
+		s    *sight
 	)
-	closeWatch := func() {
-		if w != nil {
-			w.Close()
-			w = nil
-		}
+	drop := func() {
+		p.Line.keepSight(s)
+		s = nil
 	}
-	defer closeWatch()
+	defer func() { drop() }()
 	for {
 		v := p.Line.judge(p.Rule, &p.view)
 		switch {
 		case v.err != nil:
 			return v.err
-		case v.in:
+		case v.in && p.told == nil:
 			return e.admitted(ctx, p)
 		case v.look:
 			if err := e.look(ctx, p, &pace); err != nil {
 				return err
 			}
 			continue
-		case w == nil || w.KeySet() != v.watch:
-			closeWatch()
+		case v.in: // without a watch of its own key so far
+			rev, err := p.unwatched(ctx)
+			if err == nil && rev > p.view.rev {
+				err = e.look(ctx, p, &pace)
+			}
+			if err != nil {
+				return err
+			}
+			continue
+		case s == nil || s.w.KeySet() != v.watch:
+			drop()
 			var err error
-			if w, err = e.s.Client().Watch(ctx, v.watch); err != nil {
-				w = nil
+			if s, err = p.Line.lookOut(ctx, v.watch, p.view.rev); err != nil {
 				if err = e.retry(ctx, err, &pace); err != nil {
 					return err
 				}
 				continue
 			}
-			if err := e.look(ctx, p, &pace); err != nil {
+			rev, err := p.unwatched(ctx)
+			if err == nil && max(rev, s.seen) > p.view.rev {
+				err = e.look(ctx, p, &pace)
+			}
+			if err != nil {
 				return err
 			}
 			continue
 		}
-		evs, err := w.Next(ctx)
+		evs, err := s.next(ctx)
 		if errors.Is(err, etcd.ErrCompacted) {
-			closeWatch() // what it missed, the next look shows
+			drop() // what it missed, the next look shows
+			p.view = view{}
 			continue
 		}
 		if err != nil {
 			return err
 		}
-		for _, ev := range evs.Events {
+		for _, ev := range evs {
 			if !p.Line.apply(p.Rule, &p.view, v, ev) {
 				p.view = view{}
 				break
@@ -187,7 +230,7 @@ func (e *Entry) waitIn(ctx context.Context, p *place) error {
 func (e *Entry) look(ctx context.Context, p *place, pace *pacer) error {
 	limit := p.window()
 	if limit != 0 {
-		limit++ // for its own
+		limit += 2 // for its own key, and for one that is no contender's
 	}
 	if p.view.rev != 0 && !p.view.whole && p.Rule.Kind == Reader {
 		limit = 0 // the window showed nothing but readers
@@ -211,7 +254,7 @@ func (e *Entry) look(ctx context.Context, p *place, pace *pacer) error {
 			mine = mine || kv.Key == p.key && kv.CreateRevision == e.rev
 		}
 		if !mine {
-			return e.lost(e.history(p))
+			return e.missing(p, hold{p.key, e.rev, nil})
 		}
 		p.view = p.readView(r, e.rev)
 		return nil
@@ -239,7 +282,7 @@ func (e *Entry) admitted(ctx context.Context, p *place) error {
 	now := time.Now().UTC().Truncate(time.Millisecond)
 	note.Held = &now
 	t := etcd.Txn{
-		If:   []etcd.Cmp{p.own(e.rev)},
+		If:   []etcd.Cmp{e.own(p)},
 		Then: []etcd.Op{etcd.Put(p.key, note.encode(), etcd.IgnoreLease())},
 	}
 	var pace pacer

@@ -4,7 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
 	"time"
 
 	"golang.org/x/term"
@@ -32,17 +36,39 @@ var errWaited = errors.New("--timeout is over")
 // tellAfter is how long a wait is not worth a word.
 const tellAfter = 500 * time.Millisecond
 
-// acquire obtains the lock as the flags say.
-func (a *app) acquire(ctx context.Context, s *etcd.Session, f lockFlags, name string) (*lock.Handle, error) {
-	m := lock.New(s, name)
+// parts says what the flags ask for of each lock.
+func (f lockFlags) parts(s *etcd.Session, locks []string, command string) []lock.Part {
+	meta := map[string]string{"command": filepath.Base(command)}
+	maps.Copy(meta, f.meta)
+	opts := []lock.Option{lock.WithMetadata(meta)}
+	if f.quarantine > 0 {
+		opts = append(opts, lock.WithQuarantine(f.quarantine))
+	}
+	var parts []lock.Part
+	for _, name := range locks {
+		switch {
+		case f.slots > 0:
+			parts = append(parts, lock.NewSemaphore(s, name, f.slots, opts...).Weight(f.weight))
+		case f.shared:
+			parts = append(parts, lock.NewRW(s, name, opts...).Reader())
+		default:
+			parts = append(parts, lock.New(s, name, opts...))
+		}
+	}
+	return parts
+}
+
+// acquire obtains the locks as the flags say.
+func (a *app) acquire(ctx context.Context, s *etcd.Session, f lockFlags, locks []string, command string) (*lock.Handle, error) {
+	parts := f.parts(s, locks, command)
 	if f.try {
 		ctx, cancel := context.WithTimeout(ctx, a.flags.commandTimeout)
 		defer cancel()
-		h, err := m.TryAcquire(ctx)
+		h, err := lock.TryAcquireAll(ctx, parts...)
 		if errors.Is(err, lock.ErrHeld) {
-			return nil, fail(exitNotObtained, "lock %q is not obtained: it is held%s", name, holder(err))
+			return nil, fail(exitNotObtained, "%s is not obtained: it is %s", locksNamed(locks), inTheWay(err))
 		}
-		return h, err
+		return h, notEntered(locks, err)
 	}
 	if f.timeout > 0 {
 		var cancel context.CancelFunc
@@ -50,26 +76,56 @@ func (a *app) acquire(ctx context.Context, s *etcd.Session, f lockFlags, name st
 		defer cancel()
 	}
 	tell := time.AfterFunc(tellAfter, func() {
-		a.event(lockEvent{Event: "waiting", Lock: name})
+		a.event(newLockEvent("waiting", locks, 0))
 		if !a.flags.json && term.IsTerminal(int(os.Stderr.Fd())) {
-			fmt.Fprintf(a.errOut, "quorate: waiting for lock %q\n", name)
+			fmt.Fprintf(a.errOut, "quorate: waiting for %s\n", locksNamed(locks))
 		}
 	})
 	defer tell.Stop()
-	h, err := m.Acquire(ctx)
+	h, err := lock.AcquireAll(ctx, parts...)
 	if err != nil && context.Cause(ctx) == errWaited {
-		return nil, fail(exitNotObtained, "lock %q is not obtained within %v%s", name, f.timeout, holder(err))
+		way := inTheWay(err)
+		if way != "" {
+			way = ": it is " + way
+		}
+		return nil, fail(exitNotObtained, "%s is not obtained within %v%s", locksNamed(locks), f.timeout, way)
 	}
-	return h, err
+	return h, notEntered(locks, err)
 }
 
-// holder tells who stood in the way, as far as err knows.
-func holder(err error) string {
+// notEntered tells of a lock that is used in another way by others.
+func notEntered(locks []string, err error) error {
 	var e *lock.Error
-	if !errors.As(err, &e) || len(e.By) == 0 {
-		return ""
+	if errors.Is(err, lock.ErrMismatch) && errors.As(err, &e) {
+		return fail(exitFailed, "%s is used differently by others: %s", locksNamed(locks), plain(e.Err))
 	}
-	return " by " + e.By[0].String()
+	return err
+}
+
+// locksNamed names locks in messages.
+func locksNamed(locks []string) string {
+	quoted := make([]string, len(locks))
+	for i, name := range locks {
+		quoted[i] = strconv.Quote(name)
+	}
+	if len(quoted) == 1 {
+		return "lock " + quoted[0]
+	}
+	return "locks " + strings.Join(quoted, ", ")
+}
+
+// inTheWay tells who stood in the way, as far as err knows.
+func inTheWay(err error) string {
+	var e *lock.Error
+	switch {
+	case errors.Is(err, lock.ErrQuarantine):
+		return "in quarantine after a loss"
+	case errors.As(err, &e) && len(e.By) > 0:
+		return "held by " + e.By[0].String()
+	case errors.Is(err, lock.ErrHeld):
+		return "held"
+	}
+	return ""
 }
 
 // release gives the lock back. It returns an error only where the lock turns
@@ -88,10 +144,21 @@ func (a *app) release(ctx context.Context, h *lock.Handle, f lockFlags) error {
 // A lockEvent is what "quorate lock --json" writes to standard error, a line
 // each: the command has standard output.
 type lockEvent struct {
-	Event string `json:"event"` // waiting, acquired, released or lost
-	Lock  string `json:"lock"`
-	Token int64  `json:"token,omitempty"`
-	Exit  *int   `json:"exit,omitempty"`
+	Event string   `json:"event"` // waiting, acquired, released or lost
+	Lock  string   `json:"lock,omitempty"`
+	Locks []string `json:"locks,omitempty"` // instead, where there are several
+	Token int64    `json:"token,omitempty"`
+	Exit  *int     `json:"exit,omitempty"`
+}
+
+func newLockEvent(event string, locks []string, token int64) lockEvent {
+	e := lockEvent{Event: event, Token: token}
+	if len(locks) == 1 {
+		e.Lock = locks[0]
+	} else {
+		e.Locks = locks
+	}
+	return e
 }
 
 func (a *app) event(e lockEvent) {

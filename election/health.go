@@ -1,0 +1,260 @@
+package election
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/quorate/quorate/etcd"
+	"github.com/quorate/quorate/internal/line"
+)
+
+// A HealthCheck says whether this process is fit to lead. A candidate that is
+// not leaves the line until it is again. The term of a leader that is not ends:
+// its context first, with ErrUnhealthy and the check's error as its cause; the
+// next one leads when the term is resigned, or after Grace at the latest. So
+// whoever resigns only when the work has stopped, as Run does, is never
+// overtaken by the next leader.
+type HealthCheck struct {
+	// Check gives nil if all is well. It should return when its context ends;
+	// one that does not counts as failed, and is not called again before it has
+	// returned.
+	Check func(context.Context) error
+	// Every is the time between two checks. Default 5 s.
+	Every time.Duration
+	// Timeout bounds one check. Default Every.
+	Timeout time.Duration
+	// Failures is how many checks in a row have to fail. Default 1.
+	Failures int
+	// Grace is how long a leader that is unhealthy has to resign by itself.
+	// Default the session's TTL.
+	Grace time.Duration
+}
+
+const defaultCheckEvery = 5 * time.Second
+
+// complete fills in the defaults.
+func (h HealthCheck) complete(s *etcd.Session) (HealthCheck, error) {
+	switch {
+	case h.Check == nil:
+		return h, errors.New("a health check without a function")
+	case h.Every < 0 || h.Timeout < 0 || h.Grace < 0 || h.Failures < 0:
+		return h, errors.New("a health check with a negative number")
+	}
+	if h.Every == 0 {
+		h.Every = defaultCheckEvery
+	}
+	if h.Timeout == 0 {
+		h.Timeout = h.Every
+	}
+	if h.Failures == 0 {
+		h.Failures = 1
+	}
+	if h.Grace == 0 {
+		h.Grace = s.TTL()
+	}
+	return h, nil
+}
+
+// An unhealthy is why a check failed. It answers errors.Is for ErrUnhealthy.
+type unhealthy struct{ err error }
+
+func (u *unhealthy) Error() string        { return ErrUnhealthy.Error() + ": " + u.err.Error() }
+func (u *unhealthy) Unwrap() error        { return u.err }
+func (u *unhealthy) Is(target error) bool { return target == ErrUnhealthy }
+
+// A monitor calls a health check again and again.
+type monitor struct {
+	h      HealthCheck
+	wg     sync.WaitGroup
+	failed int        // checks in a row
+	late   chan error // of a check that did not return in time; nil without one
+}
+
+// check calls the function once and judges. It gives an *unhealthy once enough
+// have failed in a row. The end of ctx is no failure.
+func (m *monitor) check(ctx context.Context) error {
+	result := m.late
+	if result == nil {
+		result = make(chan error, 1)
+		m.wg.Go(func() {
+			cctx, cancel := context.WithTimeout(ctx, m.h.Timeout)
+			defer cancel()
+			result <- m.call(cctx)
+		})
+	}
+	timer := time.NewTimer(m.h.Timeout)
+	defer timer.Stop()
+	var err error
+	select {
+	case err = <-result:
+		m.late = nil
+	case <-timer.C:
+		m.late, err = result, fmt.Errorf("the check did not return within %v", m.h.Timeout)
+	case <-ctx.Done():
+		m.late = result
+	}
+	switch {
+	case ctx.Err() != nil:
+		return nil
+	case err == nil:
+		m.failed = 0
+		return nil
+	}
+	if m.failed++; m.failed < m.h.Failures {
+		return nil
+	}
+	return &unhealthy{err}
+}
+
+// call keeps a panic of the function from ending the process.
+func (m *monitor) call(ctx context.Context) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("the check panicked: %v", p)
+		}
+	}()
+	return m.h.Check(ctx)
+}
+
+// watch checks until a check fails, which it gives, or ctx ends.
+func (m *monitor) watch(ctx context.Context) error {
+	for {
+		if !sleep(ctx, m.h.Every) {
+			return nil
+		}
+		if err := m.check(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+// recover waits until a check says that all is well. It gives the last failure
+// if ctx ends before.
+func (m *monitor) recover(ctx context.Context) error {
+	for {
+		err := m.check(ctx)
+		if err == nil && m.failed == 0 && ctx.Err() == nil {
+			return nil
+		}
+		if !sleep(ctx, m.h.Every) {
+			return err
+		}
+	}
+}
+
+// wait waits until no check runs and the monitor is at rest.
+func (m *monitor) wait(ctx context.Context) error {
+	done := make(chan struct{})
+	go func() {
+		m.wg.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("the health check has not returned: %w", ctx.Err())
+	}
+}
+
+// sleep waits for d and reports whether ctx still lives.
+func sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return ctx.Err() == nil
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// campaignHealthy is a campaign that is in the line only while the check says
+// that all is well.
+func (e *Election) campaignHealthy(ctx context.Context, w line.Want, value []byte) (*Term, error) {
+	s := e.line.Session()
+	m := &monitor{h: *e.o.health}
+	for {
+		if err := s.Err(); err != nil {
+			return nil, err
+		}
+		bound, unbind := s.Bind(ctx)
+		err := m.recover(bound)
+		if bound.Err() != nil {
+			cause := context.Cause(bound)
+			unbind()
+			if ctx.Err() != nil {
+				cause = errors.Join(ctx.Err(), context.Cause(ctx))
+			}
+			return nil, errors.Join(cause, err)
+		}
+		unbind()
+		entry, sick, err := e.stand(ctx, m, w)
+		switch {
+		case err == nil:
+			t := newTerm(e, entry, value)
+			t.health = m
+			t.monitor(sick)
+			return t, nil
+		case errors.Is(err, ErrUnhealthy) && ctx.Err() == nil && s.Err() == nil:
+			continue
+		}
+		return nil, err
+	}
+}
+
+// stand is a wait in the line that a failed check ends. When the entry leads the
+// check goes on: sick gives what it finds, once.
+func (e *Election) stand(ctx context.Context, m *monitor, w line.Want) (*line.Entry, <-chan error, error) {
+	life, end := context.WithCancel(e.line.Session().Context())
+	waiting, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	sick, watching := make(chan error, 1), make(chan struct{})
+	m.wg.Go(func() {
+		defer close(watching)
+		if err := m.watch(life); err != nil {
+			cancel(err)
+			sick <- err
+		}
+	})
+	entry, err := line.Acquire(waiting, w)
+	if err != nil {
+		end()
+		if cause := context.Cause(waiting); errors.Is(cause, ErrUnhealthy) && ctx.Err() == nil {
+			err = cause
+		}
+		<-watching
+		return nil, nil, err
+	}
+	context.AfterFunc(entry.Context(), end)
+	return entry, sick, nil
+}
+
+// monitor ends the term when the check says so.
+func (t *Term) monitor(sick <-chan error) {
+	life := t.entry.Context()
+	t.health.wg.Go(func() {
+		select {
+		case err := <-sick:
+			t.entry.Quit(err)
+		case <-life.Done():
+			return
+		}
+		grace := time.NewTimer(t.health.h.Grace)
+		defer grace.Stop()
+		select {
+		case <-grace.C:
+		case <-t.leaving:
+			return // and what that can't remove the session does
+		}
+		ctx, cancel := context.WithTimeout(t.line.Session().Context(), releaseTimeout)
+		defer cancel()
+		_ = t.entry.Release(ctx)
+	})
+}
+
+// releaseTimeout bounds a release that nobody waits for.
+const releaseTimeout = 5 * time.Second

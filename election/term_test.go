@@ -1,0 +1,187 @@
+package election_test
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/quorate/quorate/election"
+	"github.com/quorate/quorate/etcd"
+)
+
+func TestTheFirstLeadsAndTheOthersFollowInTheOrderInWhichTheyCame(t *testing.T) {
+	inBubble(t, func(w *world) {
+		first := w.campaign(stand(w.session()), "a")
+		require.NoError(w, first.Err())
+		second := w.start(w.Context(), stand(w.session()), "b")
+		third := w.start(w.Context(), stand(w.session()), "c")
+		w.waits(second)
+		w.waits(third)
+
+		w.resign(first)
+		require.ErrorIs(w, first.Err(), election.ErrResigned)
+		require.ErrorIs(w, context.Cause(first.Context()), election.ErrResigned)
+		b := w.leads(second)
+		require.Greater(w, b.Token(), first.Token())
+		require.Equal(w, "b", string(b.Value()))
+		w.waits(third)
+		w.resign(b)
+		c := w.leads(third)
+		require.Greater(w, c.Token(), b.Token())
+		w.resign(c)
+		w.resign(c) // again: nothing
+		require.Empty(w, w.line())
+	})
+}
+
+func TestTheGuardHoldsDuringTheTermAndNeverAgain(t *testing.T) {
+	inBubble(t, func(w *world) {
+		s, c := w.session(), w.client()
+		e := stand(s)
+		first := w.campaign(e, "a")
+		require.True(w, w.guarded(c, first))
+		w.resign(first)
+		require.False(w, w.guarded(c, first))
+		second := w.campaign(e, "a") // by the same key
+		require.True(w, w.guarded(c, second))
+		require.False(w, w.guarded(c, first))
+		w.resign(second)
+	})
+}
+
+func TestAProclaimedValueIsSeenByAllAndKeepsTheTerm(t *testing.T) {
+	inBubble(t, func(w *world) {
+		e := stand(w.session(), election.WithMetadata(map[string]string{"zone": "b"}))
+		term := w.campaign(e, "one")
+		for _, v := range []string{"two", "three", "three", ""} {
+			require.NoError(w, term.Proclaim(w.Context(), []byte(v)))
+			require.Equal(w, v, string(term.Value()))
+			l, err := e.Leader(w.Context())
+			require.NoError(w, err)
+			require.Equal(w, v, string(l.Value))
+			require.Equal(w, "b", l.Metadata["zone"])
+		}
+		require.True(w, w.guarded(w.client(), term))
+		w.resign(term)
+		require.ErrorIs(w, term.Proclaim(w.Context(), nil), election.ErrResigned)
+	})
+}
+
+func TestALostProclamationIsResolvedAndALateOneOverwritesNothing(t *testing.T) {
+	inBubble(t, func(w *world) {
+		s := w.at(1)
+		e := stand(s)
+		term := w.campaign(e, "one")
+		_, apply := w.late()
+		require.NoError(w, term.Proclaim(w.Context(), []byte("two"))) // repeated
+		require.NoError(w, term.Proclaim(w.Context(), []byte("three")))
+		apply()
+		time.Sleep(time.Second)
+		l, err := e.Leader(w.Context())
+		require.NoError(w, err)
+		require.Equal(w, "three", string(l.Value))
+
+		// One whose caller gave up.
+		_, apply = w.late()
+		ctx, cancel := context.WithTimeout(w.Context(), time.Second)
+		defer cancel()
+		require.ErrorIs(w, term.Proclaim(ctx, []byte("four")), context.DeadlineExceeded)
+		require.NoError(w, term.Proclaim(w.Context(), []byte("five")))
+		apply()
+		time.Sleep(time.Second)
+		l, err = e.Leader(w.Context())
+		require.NoError(w, err)
+		require.Equal(w, "five", string(l.Value))
+		w.resign(term)
+	}, three...)
+}
+
+func TestLeaderCandidatesAndVacancyAreToldAsTheyAre(t *testing.T) {
+	inBubble(t, func(w *world) {
+		e := stand(w.session())
+		_, err := e.Leader(w.Context())
+		require.ErrorIs(w, err, election.ErrVacant)
+		a := w.campaign(e, "a")
+		b := w.start(w.Context(), stand(w.session()), "b")
+		c := w.start(w.Context(), e, "c")
+		l, err := e.Leader(w.Context())
+		require.NoError(w, err)
+		require.Equal(w, "a", string(l.Value))
+		require.Equal(w, a.Token(), l.Created)
+		require.NotZero(w, l.PID)
+		cs, err := e.Candidates(w.Context())
+		require.NoError(w, err)
+		require.Len(w, cs, 2)
+		require.Equal(w, []string{"b", "c"}, []string{string(cs[0].Value), string(cs[1].Value)})
+		require.Equal(w, []int{1, 2}, []int{cs[0].Position, cs[1].Position})
+		w.resign(a)
+		w.resign(w.leads(b))
+		w.resign(w.leads(c))
+	})
+}
+
+func TestACampaignThatIsGivenUpLeavesTheLineAndSaysWhoWasInFront(t *testing.T) {
+	inBubble(t, func(w *world) {
+		a := w.campaign(stand(w.session()), "a")
+		ctx, cancel := context.WithTimeout(w.Context(), time.Second)
+		defer cancel()
+		_, err := stand(w.session()).Campaign(ctx, []byte("b"))
+		require.ErrorIs(w, err, context.DeadlineExceeded)
+		var e *election.Error
+		require.ErrorAs(w, err, &e)
+		require.Len(w, e.By, 1)
+		require.Equal(w, "a", string(e.By[0].Value))
+		require.Len(w, w.line(), 1)
+		w.resign(a)
+	})
+}
+
+// The end of the context with which a campaign was begun must not end the term.
+func TestTheTimeoutOfACampaignDoesNotEndTheTermLater(t *testing.T) {
+	inBubble(t, func(w *world) {
+		ctx, cancel := context.WithTimeout(w.Context(), 5*time.Second)
+		s, err := etcd.NewSession(ctx, w.client())
+		require.NoError(w, err)
+		defer s.Close(w.Context())
+		term, err := stand(s).Campaign(ctx, []byte("a"))
+		require.NoError(w, err)
+		time.Sleep(time.Minute)
+		cancel()
+		synctest.Wait()
+		require.NoError(w, term.Err())
+		require.NoError(w, term.Context().Err())
+		w.resign(term)
+	})
+}
+
+func TestWhatIsWrongWithAnElectionIsSaidByTheFirstCall(t *testing.T) {
+	inBubble(t, func(w *world) {
+		s := w.session()
+		for what, e := range map[string]*election.Election{
+			"no session":     election.New(nil, name),
+			"empty name":     election.New(s, ""),
+			"empty prefix":   election.New(s, name, election.WithPrefix("")),
+			"no check":       election.New(s, name, election.WithHealthCheck(election.HealthCheck{})),
+			"large metadata": election.New(s, name, election.WithMetadata(map[string]string{"x": string(make([]byte, 5000))})),
+		} {
+			_, err := e.Campaign(w.Context(), nil)
+			require.Error(w, err, what)
+			if what == "large metadata" {
+				continue
+			}
+			_, err = e.State(w.Context())
+			require.Error(w, err, what)
+			for _, err := range e.Observe(w.Context()) {
+				require.Error(w, err, what)
+			}
+			require.Error(w, e.Run(w.Context(), nil, func(context.Context, *election.Term) error { return nil }))
+		}
+		_, err := stand(s).Campaign(w.Context(), make([]byte, election.MaxValue+1))
+		require.ErrorContains(w, err, "larger than")
+		require.Error(w, stand(s).Run(w.Context(), nil, nil))
+		require.Empty(w, w.line())
+	})
+}

@@ -1,0 +1,130 @@
+package election
+
+import (
+	"context"
+	"errors"
+
+	"github.com/quorate/quorate/etcd"
+	"github.com/quorate/quorate/internal/line"
+)
+
+// Transfer ends the term and lets a candidate lead that waits in the line,
+// wherever it stands: in one commit, so that there is neither a vacancy nor a
+// second leader. The candidate is one that State or Candidates gave; the others
+// keep their places.
+//
+// The term's context ends before the commit is sent, so the work has to stop
+// before, or with it. If the candidate is not there any more the error answers
+// errors.Is for ErrNoCandidate and the term goes on, unless the candidate left
+// in the very moment: then, and after every other failure on the way, the term
+// is resigned, so that somebody leads; Err tells. If the outcome is unknown, the
+// candidate leads, or the next in line.
+//
+// Below a raw prefix the error answers errors.Is for ErrRawPrefix.
+func (t *Term) Transfer(ctx context.Context, to Candidate) error {
+	const op = "transfer"
+	if t.raw {
+		return failed(op, t.name, ErrRawPrefix)
+	}
+	if err := t.entry.Err(); err != nil {
+		return t.over(op, err)
+	}
+	m, err := find(ctx, t.line.Session().Client(), t.line.Prefix(), to)
+	if err != nil {
+		return failed(op, t.name, err)
+	}
+	if err := t.entry.Err(); err != nil {
+		return t.over(op, err)
+	}
+	t.leave.Do(func() { close(t.leaving) })
+	if err := t.entry.Handover(ctx, m); err != nil {
+		if loss := t.entry.Loss(); loss != nil {
+			return lost(op, t.name, noCandidate(errors.Join(loss, err)))
+		}
+		return failed(op, t.name, noCandidate(err))
+	}
+	return nil
+}
+
+// noCandidate makes an error of the line about a candidate one of this package.
+func noCandidate(err error) error {
+	if errors.Is(err, line.ErrNoSuchContender) {
+		return errors.Join(ErrNoCandidate, err)
+	}
+	return err
+}
+
+// find reads a candidate as it is now.
+func find(ctx context.Context, c *etcd.Client, prefix string, to Candidate) (line.Member, error) {
+	if to.Key == "" {
+		return line.Member{}, ErrNoCandidate
+	}
+	r, err := c.Get(ctx, etcd.Key(to.Key))
+	if err != nil {
+		return line.Member{}, err
+	}
+	for _, m := range line.Members(prefix, r.KVs, false) {
+		if m.Token == to.Created && !m.Foreign {
+			return m, nil
+		}
+	}
+	return line.Member{}, ErrNoCandidate
+}
+
+// A Request is somebody's wish that the leader hand over to a candidate; see
+// Ask.
+type Request struct {
+	To      Candidate // only Key and Created are set
+	Host    string    // of whoever asks
+	PID     int
+	Program string
+}
+
+// Request waits until somebody wishes that the leader hand over, and gives the
+// latest wish. It is for the leader to decide; Run follows. The error is that of
+// ctx, or tells that the term is over.
+func (t *Term) Request(ctx context.Context) (Request, error) {
+	select {
+	case a := <-t.entry.Asked():
+		return Request{To: Candidate{Key: a.To.Key, Created: a.To.Created}, Host: a.Host, PID: a.PID, Program: a.Program}, nil
+	case <-ctx.Done():
+		return Request{}, ctx.Err()
+	case <-t.Context().Done():
+		return Request{}, t.Err()
+	}
+}
+
+// Ask asks the leader, as it was looked at, to hand over to a candidate of the
+// same State. It returns when the wish is written down; a leader that Run runs
+// stops its work and follows. If the leader or its value has changed since, the
+// error answers errors.Is for ErrChanged.
+func Ask(ctx context.Context, c *etcd.Client, name string, leader, to Candidate, opts ...Option) error {
+	return meddle(ctx, "ask", name, opts, leader, to, func(string) error {
+		return line.Ask(ctx, c, leader.member, to.member)
+	})
+}
+
+// Depose takes the leadership from the leader and gives it to a candidate of the
+// same State, in one commit, whatever the leader is doing. The leader hears of
+// it only when its event arrives, and until then only its guard, or its token,
+// keeps it from doing harm: depose who is stuck, and ask who is not.
+func Depose(ctx context.Context, c *etcd.Client, name string, leader, to Candidate, opts ...Option) error {
+	return meddle(ctx, "depose", name, opts, leader, to, func(prefix string) error {
+		return line.Depose(ctx, c, prefix, leader.member, to.member)
+	})
+}
+
+func meddle(ctx context.Context, op, name string, opts []Option, leader, to Candidate, do func(prefix string) error) error {
+	o := collect(opts)
+	prefix, err := o.prefix(name)
+	switch {
+	case err != nil:
+	case o.useRaw:
+		err = ErrRawPrefix
+	case leader.Native || leader.member.Key == "" || to.Native || to.member.Key == "" || leader.Key == to.Key:
+		err = ErrNoCandidate
+	default:
+		err = noCandidate(do(prefix))
+	}
+	return failed(op, o.show(name), err)
+}

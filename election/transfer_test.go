@@ -1,0 +1,400 @@
+package election_test
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/quorate/quorate/election"
+	"github.com/quorate/quorate/etcd"
+	"github.com/quorate/quorate/etcdtest"
+)
+
+// waiting gives the candidate that waits with that value.
+func (w *world) waiting(e *election.Election, value string) election.Candidate {
+	w.Helper()
+	cs, err := e.Candidates(w.Context())
+	require.NoError(w, err)
+	for _, c := range cs {
+		if string(c.Value) == value {
+			return c
+		}
+	}
+	w.Fatalf("no candidate %q", value)
+	return election.Candidate{}
+}
+
+func TestATransferMakesTheNamedCandidateLeadWithoutAVacancyAndKeepsTheOthersPlaces(t *testing.T) {
+	inBubble(t, func(w *world) {
+		e := stand(w.session())
+		obs := w.observe(w.client())
+		obs.sees(election.Vacant, "")
+		a := w.campaign(e, "a")
+		b := w.start(w.Context(), stand(w.session()), "b")
+		c := w.start(w.Context(), stand(w.session(), election.WithMetadata(map[string]string{"k": "v"})), "c")
+		d := w.start(w.Context(), stand(w.session()), "d")
+		obs.sees(election.Elected, "a")
+
+		require.NoError(w, a.Transfer(w.Context(), w.waiting(e, "c")))
+		require.ErrorIs(w, a.Err(), election.ErrTransferred)
+		require.ErrorIs(w, context.Cause(a.Context()), election.ErrTransferred)
+		cTerm := w.leads(c)
+		ev := obs.sees(election.Elected, "c")
+		require.True(w, ev.Transferred)
+		require.Equal(w, cTerm.Token(), ev.Revision)
+		require.Equal(w, "v", ev.Leader.Metadata["k"])
+		require.Greater(w, cTerm.Token(), a.Token())
+		require.False(w, w.guarded(w.client(), a))
+		require.True(w, w.guarded(w.client(), cTerm))
+		require.NoError(w, a.Resign(w.Context()), "after a transfer there is nothing to resign")
+		require.NoError(w, cTerm.Err())
+		w.waits(b)
+		w.waits(d)
+
+		require.NoError(w, cTerm.Proclaim(w.Context(), []byte("c2")))
+		obs.sees(election.Proclaimed, "c2")
+		w.resign(cTerm)
+		bTerm := w.leads(b)
+		require.Greater(w, bTerm.Token(), cTerm.Token())
+		obs.sees(election.Elected, "b")
+		w.resign(bTerm)
+		dTerm := w.leads(d)
+		require.Greater(w, dTerm.Token(), bTerm.Token())
+		w.resign(dTerm)
+		obs.sees(election.Elected, "d")
+		obs.sees(election.Vacant, "")
+		require.Empty(w, w.line())
+	})
+}
+
+// The leader's key comes back to the lease that it had: its first term must not
+// come back with it.
+func TestAGuardStaysBrokenWhenTheLeadershipComesBackToTheSameSession(t *testing.T) {
+	inBubble(t, func(w *world) {
+		first, second := w.session(), w.session()
+		c := w.client()
+		a := w.campaign(stand(first), "a")
+		terms := []*election.Term{a}
+		last := a
+		for i := range 4 {
+			e := stand(first)
+			if i%2 == 0 {
+				e = stand(second)
+			}
+			next := w.start(w.Context(), e, "next")
+			require.NoError(w, last.Transfer(w.Context(), w.waiting(e, "next")))
+			last = w.leads(next)
+			terms = append(terms, last)
+			for j, old := range terms {
+				require.Equal(w, j == len(terms)-1, w.guarded(c, old), "term %d of %d", j, len(terms))
+				if j > 0 {
+					require.Greater(w, old.Token(), terms[j-1].Token())
+				}
+			}
+			for _, old := range terms[:len(terms)-1] {
+				require.NoError(w, old.Resign(w.Context()))
+				require.ErrorIs(w, old.Proclaim(w.Context(), nil), election.ErrTransferred)
+			}
+			require.NoError(w, last.Err())
+		}
+		w.resign(last)
+		require.Empty(w, w.line())
+	})
+}
+
+func TestATransferToACandidateOfTheSameSession(t *testing.T) {
+	inBubble(t, func(w *world) {
+		e := stand(w.session())
+		a := w.campaign(e, "a")
+		next := w.start(w.Context(), e, "b")
+		require.NoError(w, a.Transfer(w.Context(), w.waiting(e, "b")))
+		b := w.leads(next)
+		require.False(w, w.guarded(w.client(), a))
+		require.True(w, w.guarded(w.client(), b))
+		w.resign(b)
+		require.Empty(w, w.line())
+	})
+}
+
+func TestATransferToACandidateThatHasLeftLeavesTheTermAsItWas(t *testing.T) {
+	inBubble(t, func(w *world) {
+		e := stand(w.session())
+		a := w.campaign(e, "a")
+		ctx, cancel := context.WithCancel(w.Context())
+		c := w.start(ctx, stand(w.session()), "b")
+		b := w.waiting(e, "b")
+		cancel()
+		require.ErrorIs(w, w.fails(c), context.Canceled)
+		require.ErrorIs(w, a.Transfer(w.Context(), b), election.ErrNoCandidate)
+		require.ErrorIs(w, a.Transfer(w.Context(), election.Candidate{}), election.ErrNoCandidate)
+		l, err := e.Leader(w.Context())
+		require.NoError(w, err)
+		require.ErrorIs(w, a.Transfer(w.Context(), election.Candidate{Key: l.Key, Created: l.Created + 1}), election.ErrNoCandidate)
+		require.NoError(w, a.Err())
+		require.True(w, w.guarded(w.client(), a))
+		w.resign(a)
+	})
+}
+
+func TestATransferToACandidateThatLeavesInThatMomentResigns(t *testing.T) {
+	inBubble(t, func(w *world) {
+		s := w.at(1)
+		e := stand(s)
+		a := w.campaign(e, "a")
+		gone := w.start(w.Context(), stand(w.at(0)), "gone")
+		next := w.start(w.Context(), stand(w.at(2)), "next")
+		to := w.waiting(e, "gone")
+		hold := make(chan struct{})
+		in := w.srv.Inject(etcdtest.Fault{Members: []int{1}, Path: "/v3/kv/txn", Times: 1, Hold: hold})
+		done := make(chan error, 1)
+		go func() { done <- a.Transfer(w.Context(), to) }()
+		require.NoError(w, in.Await(w.Context(), 1))
+		require.ErrorIs(w, a.Err(), election.ErrTransferred, "the context ends before the commit is sent")
+		w.srv.Delete(to.Key)
+		synctest.Wait()
+		close(hold)
+		require.ErrorIs(w, <-done, election.ErrNoCandidate)
+		require.ErrorIs(w, w.fails(gone), election.ErrDeleted)
+		n := w.leads(next)
+		require.False(w, w.guarded(w.client(), a))
+		w.resign(n)
+		require.Empty(w, w.line())
+	}, three...)
+}
+
+// Whatever happens to the request of a transfer, exactly one leads afterwards.
+func TestATransferWhoseReplyIsLostIsResolved(t *testing.T) {
+	for name, f := range map[string]etcdtest.Fault{
+		"the reply is lost":        {LoseReply: true},
+		"the request is lost":      {LoseRequest: true},
+		"the reply comes too late": {DelayReply: 8 * time.Second},
+		"the request is too late":  {Delay: 8 * time.Second},
+		"garbage after the commit": {Commit: true, Reply: etcdtest.TextReply(502, "text/html", "<html>bad gateway</html>")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(w *world) {
+				e := stand(w.at(1))
+				a := w.campaign(e, "a")
+				b := w.start(w.Context(), stand(w.at(0)), "b")
+				c := w.start(w.Context(), stand(w.at(0)), "c")
+				to := w.waiting(e, "c")
+				f.Members, f.Path, f.Times = []int{1}, "/v3/kv/txn", 1
+				w.srv.Inject(f)
+				require.NoError(w, a.Transfer(w.Context(), to))
+				cTerm := w.leads(c)
+				w.waits(b)
+				require.False(w, w.guarded(w.client(), a))
+				require.True(w, w.guarded(w.client(), cTerm))
+				w.resign(cTerm)
+				w.resign(w.leads(b))
+				time.Sleep(time.Minute)
+				require.Empty(w, w.line())
+			}, three...)
+		})
+	}
+}
+
+func TestATransferThatIsGivenUpLeavesSomebodyLeading(t *testing.T) {
+	for name, late := range map[string]bool{"carried out late": true, "never carried out": false} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(w *world) {
+				e := stand(w.at(1))
+				a := w.campaign(e, "a")
+				b := w.start(w.Context(), stand(w.at(0)), "b")
+				c := w.start(w.Context(), stand(w.at(0)), "c")
+				to := w.waiting(e, "c")
+				_, apply := w.late()
+				ctx, cancel := context.WithTimeout(w.Context(), time.Second)
+				defer cancel()
+				require.ErrorIs(w, a.Transfer(ctx, to), context.DeadlineExceeded)
+				bTerm := w.leads(b) // it was resigned
+				if late {
+					apply()
+				}
+				time.Sleep(time.Minute)
+				require.NoError(w, bTerm.Err())
+				require.True(w, w.guarded(w.client(), bTerm))
+				w.waits(c)
+				w.resign(bTerm)
+				w.resign(w.leads(c))
+				require.Empty(w, w.line())
+				if !late {
+					apply()
+				}
+			}, three...)
+		})
+	}
+}
+
+// Between the transfer and the moment at which the heir hears of it the heir may
+// give up: nobody must be left leading who does not know.
+func TestAnHeirThatGivesUpInThatMomentLetsTheNextLead(t *testing.T) {
+	inBubble(t, func(w *world) {
+		e := stand(w.at(0))
+		a := w.campaign(e, "a")
+		ctx, cancel := context.WithCancel(w.Context())
+		heir := w.start(ctx, stand(w.at(1)), "heir")
+		next := w.start(w.Context(), stand(w.at(2)), "next")
+		to := w.waiting(e, "heir")
+		w.srv.StallWatches()
+		require.NoError(w, a.Transfer(w.Context(), to))
+		w.waits(heir)
+		cancel()
+		require.ErrorIs(w, w.fails(heir), context.Canceled)
+		w.srv.ResumeWatches()
+		w.resign(w.leads(next))
+		require.Empty(w, w.line())
+	}, three...)
+}
+
+// It gives up while etcd does not answer it, so it cannot leave the line, and is
+// made leader afterwards.
+func TestAnHeirThatHasGivenUpWithoutBeingAbleToLeaveDoesNotBlockTheElection(t *testing.T) {
+	inBubble(t, func(w *world) {
+		e := stand(w.at(0))
+		a := w.campaign(e, "a")
+		ctx, cancel := context.WithCancel(w.Context())
+		heir := w.start(ctx, stand(w.at(1)), "heir")
+		next := w.start(w.Context(), stand(w.at(2)), "next")
+		to := w.waiting(e, "heir")
+		in := w.srv.Inject(etcdtest.Fault{Members: []int{1}, Path: "/v3/kv/txn", LoseRequest: true})
+		hold := w.srv.Inject(etcdtest.Fault{Members: []int{1}, Path: "/v3/lease/timetolive", LoseRequest: true})
+		cancel()
+		require.ErrorIs(w, w.fails(heir), context.Canceled)
+		require.NoError(w, a.Transfer(w.Context(), to))
+		in.Remove()
+		hold.Remove()
+		n := w.leads(next) // the session of the heir has tidied up
+		w.resign(n)
+		time.Sleep(time.Minute)
+		require.Empty(w, w.line())
+	}, three...)
+}
+
+func TestAnHeirThatDiesIsFollowedByTheNext(t *testing.T) {
+	inBubble(t, func(w *world) {
+		e := stand(w.at(0))
+		a := w.campaign(e, "a")
+		heir := w.start(w.Context(), stand(w.at(1)), "heir")
+		next := w.start(w.Context(), stand(w.at(2)), "next")
+		to := w.waiting(e, "heir")
+		w.srv.Pause(1)
+		time.Sleep(time.Second)
+		require.NoError(w, a.Transfer(w.Context(), to))
+		require.ErrorIs(w, w.fails(heir), etcd.ErrSessionExpired)
+		n := w.leads(next)
+		require.Greater(w, n.Token(), a.Token())
+		w.srv.Resume(1)
+		w.resign(n)
+		require.Empty(w, w.line())
+	}, three...)
+}
+
+func TestALeaderThatIsDeposedHearsOfItAndItsGuardIsRefused(t *testing.T) {
+	inBubble(t, func(w *world) {
+		c := w.client()
+		e := stand(w.session())
+		a := w.campaign(e, "a")
+		b := w.start(w.Context(), stand(w.session()), "b")
+		time.Sleep(time.Second)
+		s, err := election.Look(w.Context(), c, name)
+		require.NoError(w, err)
+		require.NoError(w, election.Depose(w.Context(), c, name, *s.Leader, s.Candidates[0]))
+		require.ErrorIs(w, w.ended(a.Context()), election.ErrDeposed)
+		require.ErrorIs(w, a.Err(), election.ErrLost)
+		bTerm := w.leads(b)
+		require.False(w, w.guarded(c, a))
+		require.ErrorIs(w, a.Proclaim(w.Context(), nil), election.ErrLost)
+		require.ErrorIs(w, a.Resign(w.Context()), election.ErrDeposed)
+		require.NoError(w, bTerm.Err())
+		require.NoError(w, election.Depose(w.Context(), c, name, *s.Leader, s.Candidates[0]), "it has been done")
+		w.resign(bTerm)
+		require.ErrorIs(w, election.Depose(w.Context(), c, name, *s.Leader, s.Candidates[0]), election.ErrChanged)
+		require.Empty(w, w.line())
+	})
+}
+
+func TestALeaderThatIsDeposedWithoutHearingOfItIsToldByItsNextWord(t *testing.T) {
+	inBubble(t, func(w *world) {
+		c := w.client()
+		e := stand(w.session())
+		a := w.campaign(e, "a")
+		b := w.start(w.Context(), stand(w.session()), "b")
+		s, err := election.Look(w.Context(), c, name)
+		require.NoError(w, err)
+		require.NoError(w, election.Depose(w.Context(), c, name, *s.Leader, s.Candidates[0]))
+		require.NoError(w, a.Err(), "it is not watched yet")
+		require.ErrorIs(w, a.Proclaim(w.Context(), nil), election.ErrDeposed)
+		require.ErrorIs(w, a.Resign(w.Context()), election.ErrDeposed)
+		w.resign(w.leads(b))
+		require.Empty(w, w.line())
+	})
+}
+
+func TestALeaderIsToldThatItIsAskedToHandOver(t *testing.T) {
+	inBubble(t, func(w *world) {
+		c := w.client()
+		e := stand(w.session())
+		obs := w.observe(w.client())
+		obs.sees(election.Vacant, "")
+		a := w.campaign(e, "a")
+		obs.sees(election.Elected, "a")
+		b := w.start(w.Context(), stand(w.session()), "b")
+		s, err := election.Look(w.Context(), c, name)
+		require.NoError(w, err)
+		require.NoError(w, election.Ask(w.Context(), c, name, *s.Leader, s.Candidates[0]))
+		r, err := a.Request(w.Context())
+		require.NoError(w, err)
+		require.Equal(w, s.Candidates[0].Key, r.To.Key)
+		require.NoError(w, a.Err())
+		require.True(w, w.guarded(c, a))
+		require.ErrorIs(w, election.Ask(w.Context(), c, name, *s.Leader, s.Candidates[0]), election.ErrChanged)
+		require.NoError(w, a.Proclaim(w.Context(), []byte("a2")), "a wish does not get in its way")
+		obs.sees(election.Proclaimed, "a2")
+		require.NoError(w, a.Transfer(w.Context(), r.To))
+		bTerm := w.leads(b)
+		obs.sees(election.Elected, "b")
+		synctest.Wait()
+		ctx, cancel := context.WithTimeout(w.Context(), time.Minute)
+		defer cancel()
+		_, err = bTerm.Request(ctx)
+		require.ErrorIs(w, err, context.DeadlineExceeded, "the heir was asked for nothing")
+		w.resign(bTerm)
+		_, err = bTerm.Request(w.Context())
+		require.ErrorIs(w, err, election.ErrResigned)
+	})
+}
+
+func TestBelowARawPrefixNothingIsHandedOver(t *testing.T) {
+	inBubble(t, func(w *world) {
+		raw := election.WithPrefix("old/election")
+		c := w.client()
+		e := stand(w.session(), raw)
+		a := w.campaign(e, "a")
+		b := w.start(w.Context(), stand(w.session(), raw), "b")
+		s, err := election.Look(w.Context(), c, name, raw)
+		require.NoError(w, err)
+		require.ErrorIs(w, a.Transfer(w.Context(), s.Candidates[0]), election.ErrRawPrefix)
+		require.ErrorIs(w, election.Ask(w.Context(), c, name, *s.Leader, s.Candidates[0], raw), election.ErrRawPrefix)
+		require.ErrorIs(w, election.Depose(w.Context(), c, name, *s.Leader, s.Candidates[0], raw), election.ErrRawPrefix)
+		require.NoError(w, a.Err())
+		w.resign(a)
+		w.resign(w.leads(b))
+	})
+}
+
+func TestACandidateOfAnotherProgramIsNotMadeLeader(t *testing.T) {
+	inBubble(t, func(w *world) {
+		e := stand(w.session())
+		a := w.campaign(e, "a")
+		w.srv.Put(election.Root+name+"/1234", []byte("somebody"))
+		c := w.waiting(e, "somebody")
+		require.True(w, c.Native)
+		require.ErrorIs(w, a.Transfer(w.Context(), c), election.ErrNoCandidate)
+		require.NoError(w, a.Err())
+		w.resign(a)
+	})
+}

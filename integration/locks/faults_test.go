@@ -1,0 +1,192 @@
+package locks
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/quorate/quorate/etcd"
+	"github.com/quorate/quorate/integration/cluster"
+	"github.com/quorate/quorate/lock"
+)
+
+// slots is how many can hold the semaphore of the test.
+const slots = 3
+
+// A room is what may be entered by so many at a time.
+type room struct {
+	mu     sync.Mutex
+	in     map[*lock.Handle]bool
+	limit  int
+	last   int64 // greatest token of a room for one
+	visits int
+}
+
+// enter notes a handle, and looks who else believes to be in.
+func (r *room) enter(t *testing.T, h *lock.Handle) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	n := 1
+	for other := range r.in {
+		if other.Err() == nil {
+			n++
+		}
+	}
+	if h.Err() == nil && n > r.limit {
+		t.Errorf("%d are in where %d may be", n, r.limit)
+	}
+	if r.limit == 1 {
+		if h.Token() <= r.last {
+			t.Errorf("token %d after %d", h.Token(), r.last)
+		}
+		r.last = h.Token()
+	}
+	r.in[h] = true
+	r.visits++
+}
+
+func (r *room) leave(h *lock.Handle) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.in, h)
+}
+
+func TestWhileMembersAreKilledPausedAndCutOffNobodyIsInBesideWhomItExcludes(t *testing.T) {
+	cl := cluster.Start(t, cluster.Options{Members: 3})
+	ctx, cancel := context.WithTimeout(t.Context(), 14*time.Second)
+	defer cancel()
+	alone := &room{in: map[*lock.Handle]bool{}, limit: 1}
+	shared := &room{in: map[*lock.Handle]bool{}, limit: slots}
+	var (
+		wg      sync.WaitGroup
+		writes  atomic.Int64
+		refused atomic.Int64
+	)
+	for i := range 7 {
+		wg.Go(func() {
+			w := worker{t: t, cl: cl, first: i % 3, writes: &writes, refused: &refused}
+			if i < 4 {
+				w.run(ctx, alone, func(s *etcd.Session) func(context.Context) (*lock.Handle, error) { return lock.New(s, "alone").Acquire })
+			} else {
+				w.run(ctx, shared, func(s *etcd.Session) func(context.Context) (*lock.Handle, error) {
+					sem := lock.NewSemaphore(s, "shared", slots)
+					return func(ctx context.Context) (*lock.Handle, error) { return sem.Acquire(ctx, 1) }
+				})
+			}
+		})
+	}
+	wg.Go(func() { trouble(ctx, t, cl) })
+	wg.Wait()
+	t.Logf("%d visits alone, %d shared; %d writes, %d refused", alone.visits, shared.visits, writes.Load(), refused.Load())
+	require.Greater(t, alone.visits, 20)
+	require.Greater(t, shared.visits, 20)
+	require.Greater(t, int(writes.Load()), 20)
+
+	// etcd's own history has the last word: no write under an older token came
+	// after one under a newer.
+	require.NoError(t, cl.WaitReady(t.Context()))
+	c := newClient(t, cl.Endpoints()...)
+	tokens := written(t, c, "protected", int(writes.Load()))
+	require.True(t, slices.IsSorted(tokens), "%v", tokens)
+	// No orphan: when all sessions are closed or have run out nobody is left.
+	inLine(t, c, lock.Root+"alone/", 0)
+	inLine(t, c, lock.Root+"shared/", 1) // its settings
+}
+
+// worker enters a room again and again, with a client of its own.
+type worker struct {
+	t               *testing.T
+	cl              *cluster.Cluster
+	first           int
+	writes, refused *atomic.Int64
+}
+
+func (w worker) run(ctx context.Context, r *room, ask func(*etcd.Session) func(context.Context) (*lock.Handle, error)) {
+	cfg := etcd.Config{AttemptTimeout: 500 * time.Millisecond, RetryTimeout: 3 * time.Second}
+	for i := range 3 {
+		cfg.Endpoints = append(cfg.Endpoints, w.cl.Endpoints()[(w.first+i)%3])
+	}
+	c, err := etcd.New(cfg)
+	if err != nil {
+		w.t.Error(err)
+		return
+	}
+	defer c.Close()
+	for ctx.Err() == nil {
+		s, err := etcd.NewSession(ctx, c, etcd.WithTTL(partyTTL))
+		if err != nil {
+			continue
+		}
+		acquire := ask(s)
+		for s.Err() == nil && ctx.Err() == nil {
+			w.visit(ctx, c, r, acquire)
+		}
+		bye, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+		_ = s.Close(bye)
+		cancel()
+	}
+}
+
+func (w worker) visit(ctx context.Context, c *etcd.Client, r *room, acquire func(context.Context) (*lock.Handle, error)) {
+	h, err := acquire(ctx)
+	if err != nil {
+		return
+	}
+	r.enter(w.t, h)
+	if r.limit == 1 {
+		work, cancel := context.WithTimeout(h.Context(), 2*time.Second)
+		switch err := write(work, c, h, "protected"); err {
+		case nil:
+			w.writes.Add(1)
+		case errRefused:
+			w.refused.Add(1)
+		}
+		cancel()
+	} else {
+		select {
+		case <-time.After(5 * time.Millisecond):
+		case <-h.Context().Done():
+		}
+	}
+	r.leave(h)
+	release, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+	defer cancel()
+	_ = h.Release(release)
+}
+
+// trouble makes life hard for a cluster until ctx ends, one fault at a time.
+func trouble(ctx context.Context, t *testing.T, cl *cluster.Cluster) {
+	rest := func(d time.Duration) {
+		select {
+		case <-time.After(d):
+		case <-ctx.Done():
+		}
+	}
+	for i := 0; ctx.Err() == nil; i = (i + 1) % 3 {
+		lost := cl.Client((i+1)%3).LoseReplies(5, nil)
+		rest(300 * time.Millisecond)
+		lost.Remove()
+		if err := cl.Pause(i); err == nil {
+			rest(time.Second)
+			if err := cl.Resume(i); err != nil {
+				t.Error(err)
+			}
+		}
+		rest(500 * time.Millisecond)
+		cl.Partition(i)
+		rest(1200 * time.Millisecond)
+		cl.HealLinks()
+		rest(500 * time.Millisecond)
+		cl.Kill(i)
+		rest(200 * time.Millisecond)
+		if err := cl.Restart(i); err != nil {
+			t.Error(err)
+		}
+		rest(700 * time.Millisecond)
+	}
+}

@@ -1,0 +1,150 @@
+package line
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/quorate/quorate/etcd"
+)
+
+// Why a contender that stood first is so no longer, for errors.Is.
+var (
+	// ErrHandedOver: it handed its place to another.
+	ErrHandedOver = errors.New("handed over")
+	// ErrDeposed: somebody else gave its place to another.
+	ErrDeposed = errors.New("handed over by somebody else")
+)
+
+// Handover hands the place of the entry, which stands first, to another
+// contender of the line, in one commit. The entry's context ends before that is
+// sent, with ErrHandedOver.
+//
+// Nil means that it was done. If it was not, or that is not known for certain,
+// the entry is released as by Release, so that nobody is kept from being first;
+// the error is then ErrNoSuchContender if the heir is not there any more, the
+// cause of the loss if the entry had lost its place, or what went wrong.
+func (e *Entry) Handover(ctx context.Context, to Member) error {
+	if err := e.Err(); err != nil {
+		return err
+	}
+	select {
+	case e.leaving <- struct{}{}:
+	case <-ctx.Done():
+		return ctxErr(ctx)
+	}
+	if e.left || e.life.Err() != nil {
+		<-e.leaving
+		return context.Cause(e.life)
+	}
+	e.end(ErrHandedOver)
+	err := e.handOver(ctx, to)
+	if err == nil {
+		p := &e.places[0]
+		if e.suspect && e.bequest.Load() == nil {
+			// A late attempt may still create the key, as it was at first.
+			e.s.Abandon(p.key, p.value)
+		}
+		e.left = true
+		<-e.leaving
+		e.quiet()
+		return nil
+	}
+	<-e.leaving
+	rctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUp)
+	defer cancel()
+	if rerr := e.Release(rctx); rerr != nil && !errors.Is(err, rerr) {
+		err = errors.Join(err, rerr)
+	}
+	return err
+}
+
+// handOver repeats the commit until its outcome is known.
+func (e *Entry) handOver(ctx context.Context, to Member) error {
+	p := &e.places[0]
+	own := e.hold(p)
+	t, heir, err := handoverTxn(p.Line, own.key, own.rev, to, e.own(p))
+	if err != nil {
+		return err
+	}
+	var pace pacer
+	var unknown error
+	for {
+		res, err := e.s.Client().Txn(ctx, t)
+		if err == nil {
+			done, err := handedOver(res, own.key, own.rev, heir, e.s.Lease())
+			switch {
+			case done:
+				return nil
+			case unknown != nil && (errors.Is(err, ErrDeposed) || errors.Is(err, ErrDeleted)):
+				return unknown // it may be the heir's doing
+			}
+			return err
+		}
+		if errors.Is(err, etcd.ErrLeaseNotFound) {
+			return ErrNoSuchContender // the heir's
+		}
+		if errors.Is(err, etcd.ErrUnknownOutcome) {
+			unknown = err
+		}
+		if !transient(err) || ctx.Err() != nil || e.s.Err() != nil {
+			return err
+		}
+		if werr := pace.wait(ctx, e.s.Context()); werr != nil {
+			return errors.Join(werr, err)
+		}
+	}
+}
+
+// handoverTxn makes the commit that hands key, the first of the line as mine
+// says, to a contender.
+func handoverTxn(l *Line, key string, created int64, to Member, mine etcd.Cmp) (etcd.Txn, Heir, error) {
+	heir := Heir{to.Key, to.Token}
+	if to.Foreign || to.Lease == 0 {
+		return etcd.Txn{}, heir, l.mismatch(to.Key, "it is no candidate of this module")
+	}
+	note := to.Note
+	note.Heir, note.Asked = &heir, nil
+	value, err := json.Marshal(handover{Key: key, Created: created, Heir: heir})
+	if err != nil {
+		return etcd.Txn{}, heir, err
+	}
+	theirs := etcd.Key(to.Key)
+	return etcd.Txn{
+		If: []etcd.Cmp{
+			mine,
+			etcd.IfCreateRevision(theirs, etcd.Equal, to.Token),
+			etcd.IfModRevision(theirs, etcd.Equal, to.Changed),
+			etcd.IfLease(theirs, etcd.Equal, to.Lease),
+		},
+		Then: []etcd.Op{
+			etcd.Put(key, note.encode(), etcd.WithLease(to.Lease)),
+			etcd.Put(l.handoverKey(), value, etcd.WithLease(to.Lease)),
+			etcd.Delete(theirs),
+		},
+		Else: []etcd.Op{etcd.Get(etcd.Key(key)), etcd.Get(theirs)},
+	}, heir, nil
+}
+
+// handedOver says what came of a handoverTxn: done; or not done, and why.
+func handedOver(res *etcd.TxnResult, key string, created int64, heir Heir, lease etcd.LeaseID) (bool, error) {
+	if res.Succeeded {
+		return true, nil
+	}
+	kv, ok := res.Results[0].Get.First()
+	if !ok || kv.CreateRevision != created {
+		return false, fmt.Errorf("key %.200q: %w", key, ErrDeleted)
+	}
+	m := member(kv)
+	if m.Heir != nil && *m.Heir == heir {
+		return true, nil // by an attempt without an answer
+	}
+	if _, there := res.Results[1].Get.First(); !there {
+		return false, ErrNoSuchContender
+	}
+	if m.Lease != lease {
+		return false, ErrDeposed
+	}
+	return false, ErrNoSuchContender // it is not as it was
+}

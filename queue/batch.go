@@ -1,0 +1,126 @@
+package queue
+
+import (
+	"encoding/json"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/quorate/quorate/etcd"
+)
+
+// A batch is units composed for one state of the tail.
+type batch struct {
+	on    cursorKV // the tail that is compared
+	next  cursorKV // the tail that is put
+	units []*unit
+	txn   etcd.Txn
+}
+
+// producers is how many producers' last batches the tail remembers.
+const producers = 16
+
+// compose makes the batch that adds units behind the tail.
+func (q *core) compose(on cursorKV, units []*unit) *batch {
+	now := time.Now()
+	b := &batch{on: on, next: on, units: units}
+	q.mu.Lock()
+	q.seq++
+	by := q.producer + "." + strconv.FormatInt(q.seq, 36)
+	q.mu.Unlock()
+	b.next.By = remember(on.By, q.producer, by)
+	b.next.version++
+
+	tailKey := etcd.Key(q.keys.tail())
+	b.txn.If = []etcd.Cmp{etcd.IfModRevision(tailKey, etcd.Equal, on.mod)}
+	b.txn.Else = []etcd.Op{etcd.Get(tailKey)}
+	check := func(c etcd.Cmp, key string) {
+		b.txn.If = append(b.txn.If, c)
+		b.txn.Else = append(b.txn.Else, etcd.Get(etcd.Key(key)))
+	}
+	var ops []etcd.Op
+	var largest [levels]int64
+	soon := int64(0)
+	for _, u := range units {
+		if u.from != nil {
+			check(etcd.IfModRevision(etcd.Key(u.from.Key), etcd.Equal, u.from.ModRevision), u.from.Key)
+			ops = append(ops, etcd.Delete(etcd.Key(u.from.Key)))
+			for _, key := range u.along {
+				ops = append(ops, etcd.Delete(etcd.Key(key)))
+			}
+		}
+		for i := range u.jobs {
+			e := &u.jobs[i]
+			if e.Due > now.UnixMilli() {
+				key := q.keys.later(e.Due, e.ID)
+				ops = append(ops, etcd.Put(key, e.encode()), etcd.Put(q.keys.at(e.ID), []byte(key)))
+				if soon == 0 || e.Due < soon {
+					soon = e.Due
+				}
+				continue
+			}
+			p := e.Priority
+			pos := b.next.Next[p]
+			b.next.Next[p]++
+			if u.fresh && e.Due == 0 {
+				e.ID = strconv.Itoa(p) + "-" + strconv.FormatInt(pos, 16) + "-" + q.producer
+			}
+			v := e.encode()
+			largest[p] = max(largest[p], int64(len(v)))
+			ops = append(ops, etcd.Put(q.keys.job(p, pos), v))
+		}
+		if u.claims {
+			e := &u.jobs[0]
+			key := q.keys.unique(e.Unique)
+			check(etcd.IfModRevision(etcd.Key(key), etcd.Equal, u.expired), key)
+			ops = append(ops, etcd.Put(key, e.uniqueValue()))
+			if e.UniqueUntil != 0 {
+				ops = append(ops, etcd.Put(q.keys.window(e.UniqueUntil, e.ID), []byte(key)))
+			}
+		}
+	}
+	for p, n := range largest {
+		if n > 0 {
+			b.next.Sizes = b.next.Sizes.with(p, on.Next[p], n)
+		}
+	}
+	if soon != 0 {
+		v, _ := json.Marshal(soonValue{Due: soon}) // always marshals
+		ops = append(ops, etcd.Put(q.keys.soon(), v))
+	}
+	b.txn.Then = append([]etcd.Op{etcd.Put(q.keys.tail(), b.next.encode(now))}, nested(ops)...)
+	return b
+}
+
+// nested divides many operations among nested transactions.
+func nested(ops []etcd.Op) []etcd.Op {
+	if len(ops) <= chunk {
+		return ops
+	}
+	var out []etcd.Op
+	for part := range slices.Chunk(ops, chunk) {
+		out = append(out, etcd.Nest(etcd.Txn{Then: part}))
+	}
+	return out
+}
+
+// remember gives the list of last batches with a producer's newest in front.
+func remember(list []string, producer, by string) []string {
+	out := make([]string, 0, producers)
+	out = append(out, by)
+	for _, e := range list {
+		if len(out) < producers && !isOf(e, producer) {
+			out = append(out, e)
+		}
+	}
+	return out
+}
+
+func isOf(entry, producer string) bool {
+	return len(entry) > len(producer) && entry[:len(producer)] == producer && entry[len(producer)] == '.'
+}
+
+// soonValue is the value of c/soon.
+type soonValue struct {
+	Due int64 `json:"due"`
+}

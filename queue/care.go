@@ -1,0 +1,232 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/quorate/quorate/etcd"
+)
+
+// A task is something a consumer does beside claiming: for itself, or for all
+// when it is its turn.
+type task struct {
+	name string
+	at   time.Time
+	do   func(context.Context) error
+}
+
+// rest is how long a task rests that has failed.
+const rest = time.Second
+
+// care does what is to be done, one task at a time, until the consumer ends.
+func (c *consumer) care() {
+	ctx := c.life
+	for ctx.Err() == nil {
+		c.mu.Lock()
+		changed := c.changed
+		t, ok := c.nextTask(time.Now())
+		c.mu.Unlock()
+		if !ok || time.Now().Before(t.at) {
+			await(ctx, changed, t.at)
+			continue
+		}
+		err := t.do(ctx)
+		if err == nil || ctx.Err() != nil {
+			continue
+		}
+		c.q.log.Warn("queue consumer could not do a task", "queue", c.q.name, "task", t.name, "error", err)
+		c.mu.Lock()
+		c.notYet[t.name] = time.Now().Add(rest)
+		c.mu.Unlock()
+	}
+}
+
+// nextTask gives the task that is due first. The caller holds the mutex.
+func (c *consumer) nextTask(now time.Time) (best task, ok bool) {
+	offer := func(name string, at time.Time, do func(context.Context) error) {
+		if wait := c.notYet[name]; wait.After(at) {
+			at = wait
+		}
+		if !ok || at.Before(best.at) && now.Before(best.at) {
+			best, ok = task{name, at, do}, true
+		}
+	}
+	if len(c.dooms) > 0 {
+		offer("bury", now, c.buryDoomed)
+	}
+	if len(c.finished) > 0 {
+		offer("clean", now, c.clean)
+	}
+	for n, kv := range c.records {
+		if c.claims[n] == nil && n != c.claiming && !c.ended[n] {
+			offer("adopt", now, func(ctx context.Context) error { return c.adopt(ctx, n, kv) })
+			break
+		}
+	}
+	if c.stopping || !c.view.listed {
+		return best, ok
+	}
+	for id, s := range c.view.gone {
+		at := s.seen.Add(c.turn(s.rev, 1, stepTakeOver))
+		offer("take over "+id, at, func(ctx context.Context) error { return c.takeFrom(ctx, id) })
+	}
+	if c.opts.maxAge > 0 {
+		for _, cl := range c.claims {
+			if since := cl.oldest(); !cl.closing && !since.IsZero() {
+				offer("claim age", since.Add(c.opts.maxAge), func(ctx context.Context) error { return c.outlived(ctx, cl) })
+			}
+		}
+	}
+	if v := &c.view.inbox; v.full() {
+		offer("inbox", v.put.seen.Add(c.turnOf(watchers, v.put.rev, stepPromote)), c.promoteInbox)
+	}
+	if due := c.view.nextDue; due != never {
+		offer("due", time.UnixMilli(due).Add(c.turn(due, 1, stepPromote)), c.promoteDue)
+	}
+	minute := now.Unix() / 60
+	if c.minute < minute && c.turn(minute, 1, 1) == 0 {
+		offer("chores", now, c.chores)
+	}
+	offer("next chores", time.Unix((minute+1)*60, 0), func(context.Context) error { return nil })
+	return best, ok
+}
+
+// buryDoomed makes dead letters of jobs that cannot be delivered.
+func (c *consumer) buryDoomed(ctx context.Context) error {
+	c.mu.Lock()
+	doomed := c.dooms
+	c.dooms = nil
+	c.mu.Unlock()
+	var failed []doom
+	var last error
+	for _, d := range doomed {
+		err := c.dead(ctx, d.d, d.reason, d.by, nil)
+		if err != nil && !errors.Is(err, ErrClaimLost) && !errors.Is(err, ErrSettled) && !errors.Is(err, ErrNotFound) {
+			failed, last = append(failed, d), err
+		}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.dooms = append(failed, c.dooms...)
+	return last
+}
+
+// clean removes the records of claims that are settled.
+func (c *consumer) clean(ctx context.Context) error {
+	c.mu.Lock()
+	n := min(len(c.finished), 30)
+	cls := append([]*claim(nil), c.finished[:n]...)
+	var t etcd.Txn
+	for _, cl := range cls {
+		t.Then = append(t.Then, etcd.Nest(c.removal(cl, cl.rec.Runs)))
+	}
+	c.mu.Unlock()
+	res, err := c.q.c.Txn(ctx, t, etcd.Alone())
+	if err != nil {
+		return err // repeated: it only deletes what is ours and empty
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.finished = c.finished[n:]
+	for i, cl := range cls {
+		if !res.Results[i].Txn.Succeeded {
+			// It was removed before, or taken away; or a job that nobody can
+			// have put there stands in its range, and goes with the consumer.
+			c.q.log.Debug("queue claim record was not removed", "queue", c.q.name, "key", cl.key)
+		}
+		c.removed(cl)
+	}
+	return nil
+}
+
+// adopt takes in a claim of ours whose reply was lost: it is handed back.
+func (c *consumer) adopt(ctx context.Context, n int64, kv etcd.KV) error {
+	rec, err := decodeRecord(kv.Key, kv.Value)
+	if err == nil {
+		keep := rec
+		keep.Runs = nil
+		_, _, err = c.q.handBack(ctx, &attempts{}, kv.Key, kv.ModRevision, rec, rec.Runs, keep)
+	}
+	if err != nil && !errors.Is(err, ErrClaimLost) {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.records[n].ModRevision == kv.ModRevision {
+		delete(c.records, n)
+	}
+	return nil
+}
+
+// takeFrom takes the claims of a dead consumer over, and tells the others.
+func (c *consumer) takeFrom(ctx context.Context, id string) error {
+	_, err := c.q.takeAll(ctx, taking{owner: id, dead: true, maxAttempts: c.opts.maxAttempts})
+	if errors.Is(err, ErrDamaged) {
+		c.q.log.Error("queue consumer leaves a claim record alone", "queue", c.q.name, "error", err)
+	} else if err != nil {
+		return err
+	}
+	c.mu.Lock()
+	delete(c.view.gone, id)
+	c.mu.Unlock()
+	_, _ = c.q.c.Put(ctx, c.q.keys.took(), []byte(id)) // where that fails the others look for themselves
+	return nil
+}
+
+// oldest is since when the delivery that was given out first is being worked
+// on; zero if none is. The caller holds the mutex.
+func (cl *claim) oldest() time.Time {
+	for len(cl.out) > 0 && cl.out[0].at != started {
+		cl.out = cl.out[1:]
+	}
+	if len(cl.out) == 0 {
+		return time.Time{}
+	}
+	return cl.out[0].since
+}
+
+// outlived gives a claim up of which a delivery is older than it may be: the
+// handler hangs, or the job is too long for the maximum that was set. What was
+// not begun goes back at no attempt.
+func (c *consumer) outlived(ctx context.Context, cl *claim) error {
+	if err := c.giveBack(ctx, c.unbegun(cl)); err != nil && !errors.Is(err, ErrClaimLost) {
+		return err
+	}
+	c.mu.Lock()
+	if cl.closing || cl.over {
+		c.mu.Unlock()
+		return nil
+	}
+	cl.closing = true // the watch is not to tell another reason
+	kv := etcd.KV{Key: cl.key, Value: cl.rec.encode(), ModRevision: cl.mod}
+	c.mu.Unlock()
+	cl.end(ErrClaimAge) // before anybody else can have the jobs
+	_, err := c.q.takeOver(ctx, kv, taking{owner: c.id, maxAttempts: c.opts.maxAttempts})
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if cl.closing = false; err != nil {
+		return err
+	}
+	c.drop(cl, ErrClaimAge)
+	c.touch()
+	return nil
+}
+
+// unbegun takes the jobs of a claim that were not given out yet from the buffer.
+func (c *consumer) unbegun(cl *claim) (out []*delivery) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	kept := c.buf[:0]
+	for _, d := range c.buf {
+		if d.claim == cl {
+			d.at = started
+			out = append(out, d)
+		} else {
+			kept = append(kept, d)
+		}
+	}
+	clear(c.buf[len(kept):])
+	c.buf = kept
+	return out
+}

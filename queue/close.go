@@ -1,0 +1,100 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/quorate/quorate/etcd"
+)
+
+// close hands back what was not begun and ends the consumer.
+func (c *consumer) close(ctx context.Context) error {
+	select {
+	case c.closing <- struct{}{}:
+	case <-ctx.Done():
+		return ctxErr(ctx)
+	}
+	defer func() { <-c.closing }()
+	if c.closed {
+		return nil
+	}
+	c.mu.Lock()
+	c.stopping = true
+	c.touch()
+	c.mu.Unlock()
+	err := c.wind(ctx)
+	c.end(ErrConsumerClosed)
+	c.wg.Wait()
+	c.closed = true
+	return err
+}
+
+// wind lets what is under way come to an end, hands back, and takes the presence
+// away.
+func (c *consumer) wind(ctx context.Context) error {
+	both, cancel := c.bind(ctx)
+	defer cancel()
+	if err := c.still(both); err != nil {
+		return fmt.Errorf("a claim is still under way, and left to others: %w", err)
+	}
+	c.mu.Lock()
+	ds := c.buf
+	c.buf = nil
+	for _, d := range ds {
+		d.at = started
+	}
+	created := c.created
+	c.mu.Unlock()
+	err := c.giveBack(both, ds)
+	if errors.Is(err, ErrClaimLost) {
+		err = nil // others have it already
+	}
+	if created == 0 || c.s.Err() != nil {
+		return err
+	}
+	derr := c.leave(both, created)
+	if derr != nil {
+		c.s.Abandon(c.q.keys.consumer(c.id), nil) // the session goes on trying
+	}
+	return errors.Join(err, derr)
+}
+
+// leave takes the presence away, and tells the others if no claims are left for
+// them to take over.
+func (c *consumer) leave(ctx context.Context, created int64) error {
+	key := etcd.Key(c.q.keys.consumer(c.id))
+	t := etcd.Txn{
+		If:   []etcd.Cmp{etcd.IfCreateRevision(key, etcd.Equal, created)},
+		Then: []etcd.Op{etcd.Delete(key)},
+	}
+	nothing := t
+	nothing.If = append(nothing.If, etcd.Missing(etcd.Prefix(c.q.keys.claimsOf(c.id))))
+	nothing.Then = append(nothing.Then, etcd.Put(c.q.keys.took(), []byte(c.id)))
+	if res, err := c.q.c.Txn(ctx, nothing); err == nil && res.Succeeded {
+		return nil
+	}
+	_, err := c.q.c.Txn(ctx, t) // also when etcd is full
+	return err
+}
+
+// still waits until no claim is under way and all records are cared for.
+func (c *consumer) still(ctx context.Context) error {
+	for {
+		c.mu.Lock()
+		busy := c.claiming != 0 || len(c.finished) > 0 || len(c.dooms) > 0
+		for n := range c.records {
+			busy = busy || c.claims[n] == nil && !c.ended[n]
+		}
+		changed := c.changed
+		c.mu.Unlock()
+		if !busy || c.over() != nil {
+			return nil
+		}
+		if err := ctxErr(ctx); err != nil {
+			return err
+		}
+		await(ctx, changed, time.Time{})
+	}
+}

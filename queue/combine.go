@@ -1,0 +1,195 @@
+package queue
+
+import (
+	"context"
+	"runtime"
+	"slices"
+	"sync"
+
+	"github.com/quorate/quorate/etcd"
+)
+
+// A combiner gathers what the goroutines of a process ask for while an earlier
+// request of the same sort is under way, and has it carried out together. It
+// has no goroutine of its own: one of those who wait drives, and passes that
+// on when its own part is done or its context ends.
+type combiner[I any] struct {
+	// take picks from the waiting items, oldest first, what may travel
+	// together; it gives their number, at least one. It may reorder.
+	take func(waiting []*part[I]) int
+	// fly carries a flight out until each part is settled. It reports false if
+	// ctx ended before; it is then called again for the same flight, by somebody
+	// else, unless nobody is left.
+	fly func(ctx context.Context, f *flight[I]) bool
+
+	mu      sync.Mutex
+	waiting []*part[I]
+	current *flight[I]
+	driven  bool
+}
+
+// A flight is parts that travel together, and what the last driver left.
+type flight[I any] struct {
+	parts []*part[I]
+	state any // fly's own
+}
+
+// A part is what one caller asked for.
+type part[I any] struct {
+	item I
+	err  error // set by fly, with out
+	out  bool  // its outcome is known; the driver's alone
+
+	// The combiner's mutex guards these.
+	settled bool          // out, and its caller may know
+	sent    bool          // in a flight
+	gone    bool          // its caller has given up
+	wake    chan struct{} // its caller's
+}
+
+// settle is called by fly: p's outcome is known.
+func (p *part[I]) settle(err error) { p.err, p.out = err, true }
+
+// do has item carried out and waits for the outcome. If ctx ends before it is
+// known, the error says so, as one of unknown outcome if it may have been sent.
+func (c *combiner[I]) do(ctx context.Context, item I) error {
+	return c.doAll(ctx, []I{item})[0]
+}
+
+// doAll is do for items that are carried out in this order, in one flight or
+// several.
+func (c *combiner[I]) doAll(ctx context.Context, items []I) []error {
+	errs := make([]error, len(items))
+	if err := ctxErr(ctx); err != nil {
+		for i := range errs {
+			errs[i] = err
+		}
+		return errs
+	}
+	own := make([]*part[I], len(items))
+	wake := make(chan struct{}, 1)
+	for i, item := range items {
+		own[i] = &part[I]{item: item, wake: wake}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.waiting = append(c.waiting, own...)
+	for !settled(own) && ctx.Err() == nil {
+		drive := !c.driven
+		c.driven = true
+		c.mu.Unlock()
+		if drive {
+			c.drive(ctx, own)
+		} else {
+			select {
+			case <-wake:
+			case <-ctx.Done():
+			}
+		}
+		c.mu.Lock()
+	}
+	for i, p := range own {
+		if errs[i] = p.err; !p.settled {
+			errs[i] = c.leave(p, ctxErr(ctx))
+		}
+	}
+	c.pass() // somebody here may have been woken to drive
+	return errs
+}
+
+func settled[I any](ps []*part[I]) bool {
+	for _, p := range ps {
+		if !p.settled {
+			return false
+		}
+	}
+	return true
+}
+
+// leave takes p out, whose caller has given up. The caller holds the mutex.
+func (c *combiner[I]) leave(p *part[I], err error) error {
+	p.gone = true
+	if i := slices.Index(c.waiting, p); i >= 0 {
+		c.waiting = slices.Delete(c.waiting, i, i+1)
+		return err
+	}
+	return &etcd.Error{Op: "txn", Err: err, Unknown: true}
+}
+
+// pass wakes somebody to drive, if nobody does. The caller holds the mutex.
+func (c *combiner[I]) pass() {
+	if c.driven {
+		return
+	}
+	if c.current != nil {
+		for _, p := range c.current.parts {
+			if !p.gone && !p.settled {
+				p.nudge()
+				return
+			}
+		}
+		c.current = nil // nobody waits for it any more
+	}
+	if len(c.waiting) > 0 {
+		c.waiting[0].nudge()
+	}
+}
+
+func (p *part[I]) nudge() {
+	select {
+	case p.wake <- struct{}{}:
+	default:
+	}
+}
+
+// drive carries out flights until all of own are settled or ctx ends.
+func (c *combiner[I]) drive(ctx context.Context, own []*part[I]) {
+	c.gather()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for !settled(own) && ctx.Err() == nil {
+		f := c.current
+		if f == nil {
+			if len(c.waiting) == 0 {
+				break
+			}
+			n := c.take(c.waiting)
+			f = &flight[I]{parts: slices.Clone(c.waiting[:n])}
+			c.waiting = slices.Delete(c.waiting, 0, n)
+			for _, p := range f.parts {
+				p.sent = true
+			}
+			c.current = f
+		}
+		c.mu.Unlock()
+		arrived := c.fly(ctx, f)
+		c.mu.Lock()
+		for _, p := range f.parts {
+			if p.out || arrived {
+				p.settled = true
+				p.nudge()
+			}
+		}
+		if arrived {
+			c.current = nil
+		}
+	}
+	c.driven = false
+	c.pass()
+}
+
+// gather lets those whose calls have just returned run before the next flight
+// leaves: many make their next call at once. It yields as long as the queue
+// grows, and never waits.
+func (c *combiner[I]) gather() {
+	for last := 0; ; {
+		c.mu.Lock()
+		n := len(c.waiting)
+		c.mu.Unlock()
+		if n <= last && last > 0 {
+			return
+		}
+		last = n
+		runtime.Gosched()
+	}
+}

@@ -1,0 +1,153 @@
+package queue_test
+
+import (
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/quorate/quorate/etcd"
+	"github.com/quorate/quorate/etcdtest"
+	"github.com/quorate/quorate/queue"
+)
+
+func TestWhenEtcdIsFullAcksGoOnAndAllElseSaysSo(t *testing.T) {
+	inBubble(t, func(w *world) {
+		q, n := w.queue(), w.node()
+		w.push(q, "a", "b", "c", "d")
+		_, err := q.Enqueue(w.Context(), "u", queue.Unique("k"), queue.Priority(1))
+		require.NoError(w, err)
+		u := n.takeOne()
+		ds := n.take(3)
+		w.srv.SetNoSpace(true)
+
+		_, err = q.Enqueue(w.Context(), "x")
+		require.ErrorIs(w, err, queue.ErrFull)
+		require.ErrorIs(w, err, etcd.ErrNoSpace)
+		require.NotErrorIs(w, err, etcd.ErrUnknownOutcome, "it is looked up")
+		require.Zero(w, w.txns(func() {
+			for range 100 {
+				_, err := q.Enqueue(w.Context(), "x")
+				require.ErrorIs(w, err, queue.ErrFull)
+			}
+		}), "no requests while it is known to be full")
+
+		require.NoError(w, ds[0].Ack(w.Context()))
+		require.NoError(w, u.Ack(w.Context()), "a unique key is freed, too")
+		require.ErrorIs(w, ds[1].Nack(w.Context(), 0), queue.ErrFull)
+		require.ErrorIs(w, ds[2].Dead(w.Context(), "x"), queue.ErrFull)
+		require.NoError(w, ds[1].Err(), "the claim stays")
+		_, err = n.Receive(w.Context(), 1)
+		require.ErrorIs(w, err, queue.ErrFull)
+
+		w.srv.SetNoSpace(false)
+		time.Sleep(time.Second)
+		_, err = q.Enqueue(w.Context(), "x", queue.Unique("k"))
+		require.NoError(w, err)
+		require.NoError(w, ds[1].Nack(w.Context(), 0), "called again")
+		require.NoError(w, ds[2].Dead(w.Context(), "x"))
+		got := values(n.take(3))
+		require.Equal(w, []string{"b", "d", "x"}, sorted(got))
+		log := w.audit()
+		require.Len(w, log.Gone, 2)
+	})
+}
+
+func TestAnEnqueueThatWasAnsweredWithNoSpaceButAppliedIsNoError(t *testing.T) {
+	inBubble(t, func(w *world) {
+		q := w.queue()
+		w.push(q, "a")
+		in := w.srv.Inject(etcdtest.Fault{Path: "/v3/kv/txn", Times: 1, Commit: true,
+			Refuse: &etcdtest.Error{Code: etcdtest.ResourceExhausted, Message: "etcdserver: mvcc: database space exceeded"}})
+		_, err := q.Enqueue(w.Context(), "b")
+		require.NoError(w, err)
+		require.Equal(w, 1, in.Hits())
+		require.EqualValues(w, 2, w.stats(q).Ready)
+	})
+}
+
+func TestReadyJobsArePurgedEvenWhenEtcdIsFull(t *testing.T) {
+	inBubble(t, func(w *world) {
+		q, n := w.queue(), w.node()
+		w.push(q, numbered(1200)...)
+		_, err := q.Enqueue(w.Context(), "u", queue.Unique("k"))
+		require.NoError(w, err)
+		ds := n.take(2)
+		require.NoError(w, ds[1].Return(w.Context()))
+		w.srv.SetNoSpace(true)
+		purged, err := q.Purge(w.Context(), queue.Ready)
+		require.NoError(w, err)
+		require.Equal(w, 1200, purged)
+		require.NoError(w, ds[0].Ack(w.Context()))
+		w.srv.SetNoSpace(false)
+		time.Sleep(time.Second)
+		_, err = q.Enqueue(w.Context(), "after", queue.Unique("k"))
+		require.NoError(w, err)
+		d := n.takeOne()
+		require.Equal(w, "after", d.Value)
+		require.NoError(w, d.Ack(w.Context()))
+		w.empty()
+	})
+}
+
+func TestADelayedClaimThatFoundEtcdFullIsMadeLater(t *testing.T) {
+	inBubble(t, func(w *world) {
+		q, n := w.queue(), w.node()
+		w.push(q, "a")
+		w.srv.SetNoSpace(true)
+		got := make(chan *queue.Delivery[string])
+		go func() {
+			for {
+				ds, err := n.Receive(w.Context(), 1)
+				if err == nil {
+					got <- ds[0]
+					return
+				}
+				if !is(err, queue.ErrFull) {
+					panic(err)
+				}
+			}
+		}()
+		time.Sleep(time.Minute)
+		w.srv.SetNoSpace(false)
+		require.NoError(w, (<-got).Ack(w.Context()))
+	})
+}
+
+func TestLargeJobsAreClaimedInPortionsThatFitAReply(t *testing.T) {
+	inBubble(t, func(w *world) {
+		q := w.queue()
+		big := strings.Repeat("x", 900_000)
+		for range 30 {
+			w.push(q, big)
+		}
+		w.push(q, numbered(100)...)
+		c := w.client(func(cfg *etcd.Config) { cfg.MaxReplyBytes = 16 << 20 })
+		n := w.nodeOf(c, w.session(c), queue.Prefetch(5000))
+		ds := n.take(130)
+		require.Len(w, ds, 130)
+		w.ackAll(ds)
+		w.empty()
+	})
+}
+
+func TestAClaimWhoseReplyIsTooLargeIsMadeSmaller(t *testing.T) {
+	inBubble(t, func(w *world) {
+		q := w.queue()
+		for range 20 {
+			w.push(q, strings.Repeat("x", 250_000))
+		}
+		c := w.client(func(cfg *etcd.Config) { cfg.MaxReplyBytes = 1 << 20 })
+		n := w.nodeOf(c, w.session(c))
+		for len(w.srv.Keys(data+"jobs/")) > 0 {
+			d := n.takeOne()
+			require.Equal(w, 1, d.Attempt)
+			require.NoError(w, d.Ack(w.Context()))
+		}
+		synctest.Wait()
+		w.audit()
+		w.empty()
+	})
+}

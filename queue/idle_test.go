@@ -1,0 +1,193 @@
+package queue_test
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/quorate/quorate/etcdtest"
+	"github.com/quorate/quorate/queue"
+)
+
+// crowd makes consumers that wait, each in a process of its own, and gives what
+// they receive.
+func (w *world) crowd(n int) (<-chan *queue.Delivery[string], []*node) {
+	w.Helper()
+	got := make(chan *queue.Delivery[string], 1000)
+	var nodes []*node
+	for range n {
+		c := w.client()
+		nodes = append(nodes, w.nodeOf(c, w.session(c)))
+	}
+	synctest.Wait()
+	for _, n := range nodes {
+		go func() {
+			for {
+				ds, err := n.Receive(w.Context(), 1)
+				if err != nil {
+					return
+				}
+				for _, d := range ds {
+					got <- d
+				}
+			}
+		}()
+	}
+	time.Sleep(time.Minute)
+	synctest.Wait()
+	return got, nodes
+}
+
+func TestOneJobAtAHundredIdleConsumersCostsAHandfulOfTransactions(t *testing.T) {
+	inBubble(t, func(w *world) {
+		got, nodes := w.crowd(100)
+		q := nodes[0].q
+		w.push(q, "warm up")
+		require.NoError(w, (<-got).Ack(w.Context()))
+		time.Sleep(time.Minute)
+		txns := w.txns(func() {
+			w.push(q, "x")
+			require.NoError(w, (<-got).Ack(w.Context()))
+			time.Sleep(10 * time.Second)
+		})
+		require.LessOrEqual(w, txns, 4)
+
+		txns = w.txns(func() {
+			_, err := q.Enqueue(w.Context(), "x", queue.Delay(30*time.Second))
+			require.NoError(w, err)
+			require.NoError(w, (<-got).Ack(w.Context()))
+			time.Sleep(10 * time.Second)
+		})
+		require.LessOrEqual(w, txns, 12, "at a due time neither")
+	})
+}
+
+func TestOneDeathAmongAHundredConsumersCostsAHandfulOfRequests(t *testing.T) {
+	inBubble(t, func(w *world) {
+		got, nodes := w.crowd(100)
+		q := nodes[0].q
+		w.push(q, "x")
+		d := <-got
+		looks := w.srv.Inject(etcdtest.Fault{Path: "/v3/kv/range", Match: func(r *etcdtest.Request) bool {
+			return r.Touches(data + "claim/" + d.Consumer + "/00000001")
+		}})
+		requests := func() int {
+			r := w.srv.Requests()
+			return r["/v3/kv/txn"] + r["/v3/kv/put"] + looks.Hits()
+		}
+		before := requests()
+		for _, n := range nodes {
+			if n.ID() == d.Consumer {
+				n.die()
+			}
+		}
+		again := <-got
+		require.Equal(w, 2, again.Attempt)
+		require.NoError(w, again.Ack(w.Context()))
+		time.Sleep(10 * time.Second)
+		require.LessOrEqual(w, requests()-before, 15)
+		before = requests()
+		for _, n := range nodes {
+			if n.Err() == nil {
+				require.NoError(w, n.Close(w.Context()))
+				break
+			}
+		}
+		time.Sleep(10 * time.Second)
+		require.LessOrEqual(w, requests()-before, 5, "a graceful end")
+	})
+}
+
+func TestAJobIsTakenSoonAlsoWhenThoseInFrontArePaused(t *testing.T) {
+	inBubble(t, func(w *world) {
+		got, nodes := w.crowd(20)
+		hung := make(chan struct{})
+		defer close(hung)
+		// The claims of all but the last hang.
+		w.srv.Inject(etcdtest.Fault{Path: "/v3/kv/txn", Hold: hung, Match: func(r *etcdtest.Request) bool {
+			for _, n := range nodes[:19] {
+				if r.Puts(data + "claim/" + n.ID() + "/00000001") {
+					return true
+				}
+			}
+			return false
+		}})
+		w.push(w.queue(), "x")
+		start := time.Now()
+		d := <-got
+		require.Equal(w, nodes[19].ID(), d.Consumer)
+		require.Less(w, time.Since(start), 100*time.Millisecond)
+		require.NoError(w, d.Ack(w.Context()))
+	})
+}
+
+func TestAJobIsOnItsWayForThreeRoundTrips(t *testing.T) {
+	const trip = 10 * time.Millisecond
+	inBubble(t, func(w *world) {
+		got, nodes := w.crowd(2)
+		w.push(nodes[0].q, "warm up")
+		require.NoError(w, (<-got).Ack(w.Context()))
+		time.Sleep(time.Second)
+		w.srv.Inject(etcdtest.Fault{Path: "/v3/kv/txn", Delay: trip / 2, DelayReply: trip / 2})
+		q := nodes[0].q
+		for range 20 {
+			start := time.Now()
+			w.push(q, "x")
+			d := <-got
+			require.LessOrEqual(w, time.Since(start), 4*trip)
+			require.NoError(w, d.Ack(w.Context()))
+		}
+	})
+}
+
+func TestCallsThatMeetShareCommits(t *testing.T) {
+	inBubble(t, func(w *world) {
+		q, n := w.queue(), w.node(queue.Prefetch(1000))
+		w.push(q, "warm up")
+		require.NoError(w, n.takeOne().Ack(w.Context()))
+		w.srv.Inject(etcdtest.Fault{Path: "/v3/kv/txn", Delay: time.Millisecond})
+		const many = 1000
+		txns := w.txns(func() {
+			errs := make(chan error, many)
+			for range many {
+				go func() {
+					_, err := q.Enqueue(w.Context(), "x")
+					errs <- err
+				}()
+			}
+			for range many {
+				require.NoError(w, <-errs)
+			}
+			ds := n.take(many)
+			for _, d := range ds {
+				go func() { errs <- d.Ack(w.Context()) }()
+			}
+			for range many {
+				require.NoError(w, <-errs)
+			}
+		})
+		require.LessOrEqual(w, txns, 30)
+		w.empty()
+	})
+}
+
+func TestABatchCostsThreeTransactionsHoweverLongItIs(t *testing.T) {
+	inBubble(t, func(w *world) {
+		q, n := w.queue(), w.node()
+		w.push(q, "warm up")
+		require.NoError(w, n.takeOne().Ack(w.Context()))
+		synctest.Wait()
+		txns := w.txns(func() {
+			w.push(q, numbered(500)...)
+			ds, err := n.Receive(w.Context(), 500)
+			require.NoError(w, err)
+			require.Len(w, ds, 500)
+			require.NoError(w, n.Ack(w.Context(), ds...))
+			synctest.Wait()
+		})
+		require.Equal(w, 3, txns)
+		w.empty()
+	})
+}

@@ -1,0 +1,371 @@
+package queue_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/quorate/quorate/etcd"
+	"github.com/quorate/quorate/etcdtest"
+	"github.com/quorate/quorate/queue"
+)
+
+const txnPath = "/v3/kv/txn"
+
+// enqueues matches transactions that move the tail.
+func enqueues(r *etcdtest.Request) bool { return r.Puts(data + "c/tail") }
+
+func TestALostReplyToAnEnqueueIsResolvedHoweverManyOthersCameSince(t *testing.T) {
+	for _, others := range []int{0, 3, 40} {
+		for _, applied := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%d others, applied %v", others, applied), func(t *testing.T) {
+				inBubble(t, func(w *world) {
+					q := w.queue()
+					w.push(q, "warm up")
+					release := make(chan struct{})
+					in := w.srv.Inject(etcdtest.Fault{Path: txnPath, Times: 1, Match: enqueues,
+						LoseRequest: !applied, LoseReply: applied, Hold: map[bool]chan struct{}{false: release}[applied], HoldReply: map[bool]chan struct{}{true: release}[applied]})
+					got := make(chan error)
+					go func() {
+						_, err := q.Enqueue(w.Context(), "x", queue.Unique("k"))
+						got <- err
+					}()
+					require.NoError(w, in.Await(w.Context(), 1))
+					synctest.Wait()
+					for i := range others {
+						w.push(w.queue(), fmt.Sprint("other ", i))
+					}
+					close(release)
+					require.NoError(w, <-got)
+					n := 0
+					for _, j := range w.list(q, queue.Ready) {
+						n += map[string]int{`"x"`: 1}[string(j.Payload)]
+					}
+					require.Equal(w, 1, n, "exactly one")
+					w.audit()
+				})
+			})
+		}
+	}
+}
+
+func TestALostReplyThatIsCompactedIsAnUnknownOutcomeAndSaysSo(t *testing.T) {
+	inBubble(t, func(w *world) {
+		q := w.queue()
+		w.push(q, "warm up")
+		release := make(chan struct{})
+		in := w.srv.Inject(etcdtest.Fault{Path: txnPath, Times: 1, Match: enqueues, HoldReply: release, LoseReply: true})
+		got := make(chan error)
+		go func() {
+			_, err := q.Enqueue(w.Context(), "x")
+			got <- err
+		}()
+		require.NoError(w, in.Await(w.Context(), 1))
+		for i := range 20 {
+			w.push(w.queue(), fmt.Sprint("other ", i))
+		}
+		require.NoError(w, w.srv.Compact(w.srv.Revision()))
+		close(release)
+		err := <-got
+		require.ErrorIs(w, err, etcd.ErrUnknownOutcome)
+		require.ErrorIs(w, err, etcd.ErrCompacted)
+	})
+}
+
+// A batch that was left without an answer is refused on its repetition, because
+// a unique key is taken meanwhile, while the tail has not moved: what was sent
+// first could still come. It must be fenced off before anything else is sent.
+func TestABatchInDoubtIsFencedOffBeforeAnotherIsComposed(t *testing.T) {
+	inBubble(t, func(w *world) {
+		q := w.queue()
+		w.push(q, "warm up")
+		late := make(chan struct{})
+		in := w.srv.Inject(etcdtest.Fault{Path: txnPath, Times: 1, Match: enqueues, Late: late})
+		got := make(chan error, 2)
+		enqueue := func(v string, opts ...queue.EnqueueOption) {
+			_, err := q.Enqueue(w.Context(), v, opts...)
+			got <- err
+		}
+		go enqueue("unique", queue.Unique("k"))
+		require.NoError(w, in.Await(w.Context(), 1))
+		w.srv.Put(data+"unique/k", []byte("somebody")) // without the tail, as an outbox does
+		time.Sleep(10 * time.Second)                   // an attempt gives up, and is repeated
+		require.ErrorIs(w, <-got, queue.ErrDuplicate)
+		w.srv.Delete(data + "unique/k") // what the late one compares holds again
+		close(late)
+		time.Sleep(time.Minute)
+		require.Empty(w, w.list(q, queue.Ready)[1:], "the late one must not come")
+		w.audit()
+	})
+}
+
+func TestAnEnqueueThatIsGivenUpIsAnUnknownOutcomeIfItWasSent(t *testing.T) {
+	inBubble(t, func(w *world) {
+		q := w.queue()
+		w.push(q, "warm up")
+		late := make(chan struct{})
+		in := w.srv.Inject(etcdtest.Fault{Path: txnPath, Times: 1, Match: enqueues, Late: late})
+		ctx, cancel := context.WithCancel(w.Context())
+		got := make(chan error)
+		go func() {
+			_, err := q.Enqueue(ctx, "x")
+			got <- err
+		}()
+		require.NoError(w, in.Await(w.Context(), 1))
+		cancel()
+		err := <-got
+		require.ErrorIs(w, err, context.Canceled)
+		require.ErrorIs(w, err, etcd.ErrUnknownOutcome)
+		close(late)
+		time.Sleep(time.Second)
+		w.push(q, "next") // finds the tail moved, and goes on behind
+		require.EqualValues(w, 3, w.stats(q).Ready)
+
+		_, err = q.Enqueue(ctx, "y")
+		require.ErrorIs(w, err, context.Canceled)
+		require.NotErrorIs(w, err, etcd.ErrUnknownOutcome, "it was never sent")
+		w.audit()
+	})
+}
+
+func TestAnEnqueueWhoseDriverGivesUpIsCarriedOnByTheOthers(t *testing.T) {
+	inBubble(t, func(w *world) {
+		q := w.queue()
+		w.push(q, "warm up")
+		hold := make(chan struct{})
+		in := w.srv.Inject(etcdtest.Fault{Path: txnPath, Times: 1, Match: enqueues, HoldReply: hold})
+		ctx, cancel := context.WithCancel(w.Context())
+		first, second := make(chan error, 1), make(chan error, 1)
+		go func() {
+			_, err := q.Enqueue(ctx, "first")
+			first <- err
+		}()
+		require.NoError(w, in.Await(w.Context(), 1))
+		go func() {
+			_, err := q.Enqueue(w.Context(), "second")
+			second <- err
+		}()
+		synctest.Wait()
+		cancel()
+		require.ErrorIs(w, <-first, context.Canceled)
+		require.NoError(w, <-second)
+		close(hold)
+		require.EqualValues(w, 3, w.stats(q).Ready)
+		w.audit()
+	})
+}
+
+func TestAClaimThatArrivesAfterItWasGivenUpIsAdoptedAndHandedBack(t *testing.T) {
+	inBubble(t, func(w *world) {
+		q, n := w.queue(), w.node()
+		late := make(chan struct{})
+		in := w.srv.Inject(etcdtest.Fault{Path: txnPath, Times: 1, Late: late, Match: func(r *etcdtest.Request) bool {
+			return r.Puts(data + "claim/" + n.ID() + "/00000001")
+		}})
+		w.push(q, "x")
+		require.NoError(w, q.Pause(w.Context(), "so that the repetition is refused"))
+		require.NoError(w, q.Resume(w.Context()))
+		ctx, cancel := context.WithTimeout(w.Context(), time.Second)
+		defer cancel()
+		_, err := n.Receive(ctx, 1)
+		require.ErrorIs(w, err, context.DeadlineExceeded)
+		require.NoError(w, in.Await(w.Context(), 1))
+		require.NoError(w, q.Pause(w.Context(), "again"))
+		time.Sleep(20 * time.Second)
+		require.NoError(w, q.Resume(w.Context()))
+		close(late)
+		d := n.takeOne()
+		require.Equal(w, "x", d.Value)
+		require.Equal(w, 1, d.Attempt, "it was never delivered")
+		require.NoError(w, d.Ack(w.Context()))
+		time.Sleep(time.Minute)
+		w.audit()
+		w.empty()
+	})
+}
+
+// The reply to the last ack of a claim is lost, and before it is repeated the
+// consumer's presence ends: the record is gone, and only history tells by whom.
+func TestALostReplyToAnAckIsResolvedByHistory(t *testing.T) {
+	for _, applied := range []bool{false, true} {
+		for _, compacted := range []bool{false, true} {
+			t.Run(fmt.Sprintf("applied %v, compacted %v", applied, compacted), func(t *testing.T) {
+				inBubble(t, func(w *world) {
+					q, a, b := w.queue(), w.node(), w.node()
+					w.push(q, "x", "y")
+					ds := a.take(2)
+					require.NoError(w, ds[0].Ack(w.Context()))
+					cut := make(chan struct{})
+					in := w.srv.Inject(etcdtest.Fault{Path: txnPath, Times: 1, Match: func(r *etcdtest.Request) bool {
+						return r.Touches(data + "jobs/0/0000000000000001")
+					}, LoseRequest: !applied, LoseReply: applied, Hold: map[bool]chan struct{}{false: cut}[applied], HoldReply: map[bool]chan struct{}{true: cut}[applied]})
+					got := make(chan error)
+					go func() { got <- ds[1].Ack(w.Context()) }()
+					require.NoError(w, in.Await(w.Context(), 1))
+					synctest.Wait()
+					a.die()
+					var again *queue.Delivery[string]
+					if !applied {
+						again = b.takeOne()
+					}
+					if compacted {
+						require.NoError(w, w.srv.Compact(w.srv.Revision()))
+					}
+					close(cut)
+					err := <-got
+					switch {
+					case !applied:
+						require.ErrorIs(w, err, queue.ErrClaimLost)
+						require.NoError(w, again.Ack(w.Context()))
+					case compacted:
+						require.ErrorIs(w, err, etcd.ErrUnknownOutcome)
+					default:
+						require.NoError(w, err, "it was acknowledged in time")
+					}
+					b.none(time.Minute)
+					w.audit()
+					w.empty()
+				})
+			})
+		}
+	}
+}
+
+func TestAnAckOfUnknownOutcomeCanBeRepeatedButNotTurnedIntoSomethingElse(t *testing.T) {
+	inBubble(t, func(w *world) {
+		q, a := w.queue(), w.node()
+		w.push(q, "x", "y", "z")
+		ds := a.take(3)
+		for i, settle := range []func(context.Context) error{
+			ds[0].Ack,
+			func(ctx context.Context) error { return ds[1].Nack(ctx, time.Hour) },
+			func(ctx context.Context) error {
+				_, err := ds[2].AckWith(ctx, etcd.Txn{Then: []etcd.Op{etcd.Put("result", nil)}})
+				return err
+			},
+		} {
+			hold := make(chan struct{})
+			in := w.srv.Inject(etcdtest.Fault{Path: txnPath, Times: 1, HoldReply: hold})
+			ctx, cancel := context.WithCancel(w.Context())
+			got := make(chan error)
+			go func() { got <- settle(ctx) }()
+			require.NoError(w, in.Await(w.Context(), 1))
+			synctest.Wait()
+			cancel()
+			require.ErrorIs(w, <-got, etcd.ErrUnknownOutcome)
+			close(hold)
+			require.ErrorIs(w, ds[i].Dead(w.Context(), "x"), queue.ErrSettled)
+			require.NoError(w, settle(w.Context()), "repeated")
+		}
+		_, ok := w.srv.Get("result")
+		require.True(w, ok)
+		log := w.audit()
+		require.Len(w, log.Gone, 2)
+		require.EqualValues(w, 1, w.stats(q).Delayed)
+	})
+}
+
+// A job is given back, and the reply is lost; its neighbour keeps the record
+// alive. The old delivery must not be able to acknowledge what somebody else
+// has by now.
+func TestADeliveryThatMayHaveBeenReturnedCannotBeAcknowledged(t *testing.T) {
+	inBubble(t, func(w *world) {
+		q, a, b := w.queue(), w.node(), w.node()
+		w.push(q, "x", "y")
+		ds := a.take(2)
+		hold := make(chan struct{})
+		in := w.srv.Inject(etcdtest.Fault{Path: txnPath, Times: 1, HoldReply: hold})
+		ctx, cancel := context.WithCancel(w.Context())
+		got := make(chan error)
+		go func() { got <- ds[0].Return(ctx) }()
+		require.NoError(w, in.Await(w.Context(), 1))
+		synctest.Wait()
+		cancel()
+		require.ErrorIs(w, <-got, etcd.ErrUnknownOutcome)
+		close(hold)
+		d := b.takeOne()
+		require.Equal(w, "x", d.Value)
+		require.ErrorIs(w, ds[0].Ack(w.Context()), queue.ErrSettled)
+		require.NoError(w, ds[0].Return(w.Context()), "repeated, it finds that it is done")
+		require.NoError(w, d.Ack(w.Context()))
+		require.NoError(w, ds[1].Ack(w.Context()))
+		w.audit()
+		w.empty()
+	})
+}
+
+func TestAProcessThatIsPausedAMinuteCanChangeNothingWhenItWakes(t *testing.T) {
+	inBubble(t, func(w *world) {
+		q := w.queue()
+		c := w.client(func(cfg *etcd.Config) { cfg.Endpoints = cfg.Endpoints[1:2] })
+		a := w.nodeOf(c, w.session(c))
+		c2 := w.client(func(cfg *etcd.Config) { cfg.Endpoints = cfg.Endpoints[2:3] })
+		b := w.nodeOf(c2, w.session(c2))
+		synctest.Wait()
+		w.push(q, "x")
+		ctx, cancel := context.WithTimeout(w.Context(), time.Second)
+		defer cancel()
+		ds, err := a.Receive(ctx, 1)
+		require.NoError(w, err)
+		w.srv.Pause(1) // from its side the same as being paused itself
+		again := b.takeOne()
+		w.srv.Resume(1)
+		err = ds[0].Ack(w.Context())
+		require.ErrorIs(w, err, queue.ErrClaimLost)
+		require.Error(w, ds[0].Context().Err())
+		require.NoError(w, again.Ack(w.Context()))
+		_, err = a.Receive(w.Context(), 1)
+		require.Error(w, err)
+		w.audit()
+	}, etcdtest.WithMembers(3))
+}
+
+func TestTwoProcessesThatRedriveAndCancelAndPurgeAtOnceDoEachJobOnce(t *testing.T) {
+	inBubble(t, func(w *world) {
+		q, n := w.queue(), w.node()
+		ids := w.push(q, numbered(300)...)
+		for _, d := range n.take(300) {
+			go func() {
+				if err := d.Dead(w.Context(), "x"); err != nil {
+					panic(err)
+				}
+			}()
+		}
+		synctest.Wait()
+		require.NoError(w, n.Close(w.Context()))
+		counts := make(chan int, 10)
+		for range 3 {
+			other := w.queue()
+			go func() {
+				n, err := other.Redrive(w.Context())
+				if err != nil {
+					panic(err)
+				}
+				counts <- n
+			}()
+		}
+		go func() {
+			n := 0
+			for _, id := range ids[:20] {
+				if err := q.Cancel(w.Context(), id); err == nil {
+					n++
+				} else if !errors.Is(err, queue.ErrNotFound) {
+					panic(err)
+				}
+			}
+			counts <- n
+		}()
+		total := 0
+		for range 4 {
+			total += <-counts
+		}
+		require.Equal(w, 280, int(w.stats(q).Ready))
+		require.GreaterOrEqual(w, total, 300)
+		w.audit(ids[:20]...)
+	})
+}

@@ -1,0 +1,197 @@
+package queue
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"github.com/quorate/quorate/etcd"
+)
+
+// promotePage is how many jobs are brought into the log at a time.
+const promotePage = 200
+
+// promoteDue brings jobs into the log whose time has come, in the order of their
+// times, and tells all when to look again.
+func (c *consumer) promoteDue(ctx context.Context) error {
+	k := c.q.keys
+	for {
+		c.mu.Lock()
+		from, seen, changed := c.view.nextDue, c.view.soonRev, c.changed
+		c.mu.Unlock()
+		if from == never {
+			return nil // somebody else has looked
+		}
+		now := time.Now().UnixMilli()
+		kvs, err := c.q.page(ctx, upTo(k.laters(), from, now+1))
+		if err != nil {
+			return err
+		}
+		if len(kvs) > 0 {
+			if err := c.q.promote(ctx, kvs, true); err != nil {
+				return err
+			}
+			continue
+		}
+		d, soon, err := c.q.firstDue(ctx, max(from, now))
+		if err != nil {
+			return err
+		}
+		if soon > seen {
+			// A due time was written that from does not take into account: the
+			// watch is to tell of it first.
+			await(ctx, changed, time.Now().Add(time.Second))
+			if err := ctxErr(ctx); err != nil {
+				return err
+			}
+			continue
+		}
+		c.mu.Lock()
+		if d.Rev > c.view.dueRev {
+			c.view.setDue(d)
+		}
+		c.mu.Unlock()
+		v, _ := json.Marshal(d)           // always marshals
+		_, _ = c.q.c.Put(ctx, k.due(), v) // where that fails the others look for themselves
+		return nil
+	}
+}
+
+// firstDue finds the first due time from on, and the revision of the last time
+// that was written. It looks a second ahead, then ten minutes, then all the way,
+// because the server counts all keys of the range it is asked about.
+func (q *core) firstDue(ctx context.Context, from int64) (dueValue, int64, error) {
+	for _, to := range []int64{from + 1000, from + 600_000} {
+		d, soon, err := q.firstWithin(ctx, from, to)
+		if err != nil || d.Next != never {
+			return d, soon, err
+		}
+	}
+	return q.firstWithin(ctx, from, never)
+}
+
+func (q *core) firstWithin(ctx context.Context, from, to int64) (dueValue, int64, error) {
+	res, err := q.c.Txn(ctx, etcd.Txn{Then: []etcd.Op{
+		etcd.Get(upTo(q.keys.laters(), from, to), etcd.WithLimit(1), etcd.KeysOnly()),
+		etcd.Get(etcd.Key(q.keys.soon()), etcd.KeysOnly()),
+	}})
+	if err != nil {
+		return dueValue{}, 0, err
+	}
+	d := dueValue{Next: never, Rev: res.Header.Revision}
+	if kv, ok := res.Results[0].Get.First(); ok {
+		if d.Next, ok = timeOf(q.keys.laters(), kv.Key); !ok {
+			return d, 0, damaged(kv.Key, "does not begin with a time")
+		}
+	}
+	soon, _ := res.Results[1].Get.First()
+	return d, soon.ModRevision, nil
+}
+
+// promoteInbox brings the jobs of callers' own transactions into the log, in
+// the order of their commits.
+func (c *consumer) promoteInbox(ctx context.Context) error {
+	inbox := etcd.Prefix(c.q.keys.inbox())
+	for {
+		res, err := c.q.c.Get(ctx, inbox, etcd.WithSort(etcd.ByCreateRevision, etcd.Ascending), etcd.WithLimit(promotePage), etcd.KeysOnly())
+		if err != nil {
+			return err
+		}
+		if len(res.KVs) == 0 {
+			c.mu.Lock()
+			c.view.inbox.emptyAt = res.Header.Revision
+			c.mu.Unlock()
+			return nil
+		}
+		kvs, err := c.q.values(ctx, res.KVs)
+		if err == nil {
+			err = c.q.promote(ctx, kvs, false)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// promote moves jobs to the log, or below later/ where they are to wait. Those
+// that somebody else was first to move are passed over; what cannot be read
+// becomes a dead letter.
+func (q *core) promote(ctx context.Context, kvs []etcd.KV, indexed bool) error {
+	var us []*unit
+	for _, kv := range kvs {
+		env, err := decodeEnvelope(kv.Value)
+		if err != nil {
+			if err := q.buryKey(ctx, kv, err); err != nil {
+				return err
+			}
+			continue
+		}
+		us = append(us, q.moving(kv, env, indexed))
+	}
+	for _, err := range q.out.doAll(ctx, us) {
+		if err != nil && !errors.Is(err, errMoved) {
+			return full(err)
+		}
+	}
+	return nil
+}
+
+// moving makes the unit that moves a job from kv to where it belongs.
+func (q *core) moving(kv etcd.KV, env *envelope, indexed bool) *unit {
+	u := &unit{jobs: []envelope{*env}, from: &kv, bytes: q.estimate(env)}
+	if indexed {
+		u.along = []string{q.keys.at(env.ID)}
+	}
+	u.measure()
+	return u
+}
+
+// buryKey makes a dead letter of what cannot be read. All its bytes are kept.
+func (q *core) buryKey(ctx context.Context, kv etcd.KV, cause error) error {
+	env := unreadable(0, kv.ModRevision, kv, cause)
+	env.die("key "+kv.Key+": "+cause.Error(), byUnreadable)
+	key := q.keys.dead(env.Died, env.ID)
+	_, err := q.c.Txn(ctx, etcd.Txn{
+		If:   []etcd.Cmp{etcd.IfModRevision(etcd.Key(kv.Key), etcd.Equal, kv.ModRevision)},
+		Then: []etcd.Op{etcd.Delete(etcd.Key(kv.Key)), etcd.Put(key, env.encode()), etcd.Put(q.keys.at(env.ID), []byte(key))},
+	})
+	return full(err)
+}
+
+// page reads the first of a set, fewer if they are too large.
+func (q *core) page(ctx context.Context, set etcd.KeySet) ([]etcd.KV, error) {
+	for limit := int64(promotePage); ; limit = limit/8 + 1 {
+		res, err := q.c.Get(ctx, set, etcd.WithLimit(limit))
+		if err == nil {
+			return res.KVs, nil
+		}
+		if !errors.Is(err, etcd.ErrBadReply) || limit == 1 {
+			return nil, err
+		}
+	}
+}
+
+// values reads the values of keys, a few at a time, and leaves out those that
+// are gone.
+func (q *core) values(ctx context.Context, keys []etcd.KV) (out []etcd.KV, err error) {
+	const few = 16
+	for len(keys) > 0 {
+		n := min(len(keys), few)
+		var t etcd.Txn
+		for _, kv := range keys[:n] {
+			t.Then = append(t.Then, etcd.Get(etcd.Key(kv.Key)))
+		}
+		keys = keys[n:]
+		res, err := q.c.Txn(ctx, t)
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range res.Results {
+			if kv, ok := r.Get.First(); ok {
+				out = append(out, kv)
+			}
+		}
+	}
+	return out, nil
+}

@@ -1,0 +1,318 @@
+package queue_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/quorate/quorate/etcd"
+	"github.com/quorate/quorate/queue"
+)
+
+func TestAJobOfADeadConsumerIsTakenOverAtOnceAtOneAttemptMore(t *testing.T) {
+	inBubble(t, func(w *world) {
+		q, a, b := w.queue(), w.node(), w.node()
+		id := w.push(q, "x")[0]
+		d := a.takeOne()
+		a.die()
+		start := time.Now()
+		again := b.takeOne()
+		require.Less(w, time.Since(start), 500*time.Millisecond)
+		require.Equal(w, id, again.ID)
+		require.Equal(w, 2, again.Attempt)
+		require.True(w, again.Suspect)
+		require.Greater(w, again.Token(), d.Token())
+
+		require.ErrorIs(w, d.Ack(w.Context()), queue.ErrClaimLost, "a stale ack is refused")
+		require.ErrorIs(w, d.Nack(w.Context(), 0), queue.ErrClaimLost)
+		require.ErrorIs(w, d.Dead(w.Context(), "x"), queue.ErrClaimLost)
+		_, err := d.AckWith(w.Context(), etcd.Txn{Then: []etcd.Op{etcd.Put("result", nil)}})
+		require.ErrorIs(w, err, queue.ErrClaimLost)
+		require.Error(w, d.Context().Err())
+		require.Error(w, d.Err())
+		require.NoError(w, again.Ack(w.Context()))
+		w.empty()
+	})
+}
+
+func TestAStaleGuardFailsInTheCallersTransaction(t *testing.T) {
+	inBubble(t, func(w *world) {
+		q, a, b := w.queue(), w.node(), w.node()
+		w.push(q, "x")
+		stale := a.takeOne()
+		write := func(d *queue.Delivery[string]) bool {
+			res, err := q.Client().Txn(w.Context(), etcd.Txn{If: []etcd.Cmp{d.Guard()}, Then: []etcd.Op{etcd.Put("effect", nil)}})
+			require.NoError(w, err)
+			return res.Succeeded
+		}
+		require.True(w, write(stale))
+		a.die()
+		d := b.takeOne()
+		require.False(w, write(stale))
+		require.True(w, write(d))
+		require.NoError(w, d.Ack(w.Context()))
+		require.False(w, write(d), "it is settled")
+	})
+}
+
+func TestSuspectsAreTakenOneAtATimeInAProcess(t *testing.T) {
+	inBubble(t, func(w *world) {
+		q, a := w.queue(), w.node()
+		w.push(q, numbered(5)...)
+		a.take(5)
+		c := w.client()
+		b, b2 := w.nodeOf(c, w.session(c), queue.Prefetch(10)), w.nodeOf(c, w.session(c), queue.Prefetch(10))
+		synctest.Wait()
+		a.die()
+		time.Sleep(time.Second)
+		st := w.stats(q)
+		require.EqualValues(w, 1, st.Claimed, "one of two consumers of one process")
+		require.EqualValues(w, 4, st.Suspect)
+		other := w.node()
+		d := other.takeOne()
+		require.NoError(w, d.Ack(w.Context()))
+		got := make(chan *queue.Delivery[string], 10)
+		for _, n := range []*node{b, b2} {
+			go func() {
+				for {
+					ds, err := n.Receive(w.Context(), 10)
+					if err != nil {
+						return
+					}
+					for _, d := range ds {
+						got <- d
+					}
+				}
+			}()
+		}
+		for range 4 {
+			d := <-got
+			require.Empty(w, got)
+			require.Equal(w, 2, d.Attempt)
+			require.NoError(w, d.Ack(w.Context()))
+		}
+		w.empty()
+	})
+}
+
+// A process that prefetches a poisonous job among others dies of it, again and
+// again. Only that one becomes a dead letter, and the others lose no more than
+// the attempts at which they shared a process with it.
+func TestAPoisonousJobEndsInTheDeadLettersAndDoesNotTakeItsNeighboursAlong(t *testing.T) {
+	inBubble(t, func(w *world) {
+		q := w.queue()
+		ids := w.push(q, "a", "b", "poison", "c", "d", "e")
+		done := map[string]int{}
+		crashes := 0
+		for range 20 {
+			n := w.node(queue.Prefetch(50), queue.MaxAttempts(3))
+			alive := true
+			for alive && len(done) < 5 {
+				ds, err := n.Receive(w.Context(), 50)
+				require.NoError(w, err)
+				for _, d := range ds {
+					if d.Value == "poison" {
+						crashes++
+						n.die()
+						alive = false
+						break
+					}
+					require.NoError(w, d.Ack(w.Context()))
+					done[d.Value]++
+				}
+			}
+			if alive {
+				require.NoError(w, n.Close(w.Context()))
+				break
+			}
+		}
+		require.Len(w, done, 5)
+		for v, n := range done {
+			require.Equal(w, 1, n, v)
+		}
+		n := w.node(queue.MaxAttempts(3))
+		for crashes < 3 {
+			d := n.takeOne()
+			require.Equal(w, "poison", d.Value)
+			crashes++
+			n.die()
+			n = w.node(queue.MaxAttempts(3))
+		}
+		time.Sleep(time.Second)
+		dead := w.list(q, queue.Dead)
+		require.Len(w, dead, 1)
+		require.Equal(w, ids[2], dead[0].ID)
+		require.Equal(w, "crash", dead[0].DiedBy)
+		require.Equal(w, 3, dead[0].Attempt)
+	})
+}
+
+func TestAJobThatNeverCrashedAloneIsNotMadeADeadLetter(t *testing.T) {
+	inBubble(t, func(w *world) {
+		q := w.queue()
+		w.push(q, "a", "b")
+		for i := range 4 {
+			n := w.node(queue.MaxAttempts(1))
+			if i == 0 {
+				n.take(2) // together: neither is to blame
+				n.die()
+				require.Zero(w, w.stats(q).Dead)
+				continue
+			}
+			require.NoError(w, n.Close(w.Context()))
+		}
+		require.EqualValues(w, 2, w.stats(q).Suspect)
+	})
+}
+
+func TestASuspectThatFailsWithoutACrashIsSuspectNoMore(t *testing.T) {
+	inBubble(t, func(w *world) {
+		q, a := w.queue(), w.node()
+		w.push(q, "x")
+		a.takeOne()
+		a.die()
+		b := w.node()
+		d := b.takeOne()
+		require.True(w, d.Suspect)
+		require.NoError(w, d.Nack(w.Context(), time.Second))
+		d = b.takeOne()
+		require.False(w, d.Suspect)
+		require.Equal(w, 3, d.Attempt, "attempts survive")
+	})
+}
+
+func TestAConsumerWhosePresenceIsGoneEndsWithACause(t *testing.T) {
+	inBubble(t, func(w *world) {
+		q, a, b := w.queue(), w.node(), w.node()
+		w.push(q, "x")
+		d := a.takeOne()
+		require.True(w, w.srv.Delete(data+"c/consumer/"+a.ID()))
+		<-d.Context().Done()
+		require.ErrorIs(w, context.Cause(d.Context()), queue.ErrConsumerGone)
+		_, err := a.Receive(w.Context(), 1)
+		require.ErrorIs(w, err, queue.ErrConsumerGone)
+		require.ErrorIs(w, a.Err(), queue.ErrConsumerGone)
+		require.Equal(w, 2, b.takeOne().Attempt)
+		before := w.srv.Requests()["/v3/kv/txn"]
+		time.Sleep(5 * time.Minute)
+		require.LessOrEqual(w, w.srv.Requests()["/v3/kv/txn"]-before, 10, "it does not spin")
+	})
+}
+
+func TestAConsumerOfAnExpiredSessionSaysSo(t *testing.T) {
+	inBubble(t, func(w *world) {
+		a := w.node()
+		a.die()
+		_, err := a.Receive(w.Context(), 1)
+		require.Error(w, err)
+		require.True(w, etcdExpired(err), err)
+	})
+}
+
+func etcdExpired(err error) bool {
+	for _, target := range []error{etcd.ErrSessionExpired, etcd.ErrSessionRevoked, queue.ErrConsumerGone} {
+		if is(err, target) {
+			return true
+		}
+	}
+	return false
+}
+
+func TestAHungHandlerLosesItsClaimAtTheMaximumAge(t *testing.T) {
+	inBubble(t, func(w *world) {
+		q, a, b := w.queue(), w.node(queue.MaxClaimAge(time.Minute)), w.node()
+		w.push(q, "x")
+		start := time.Now()
+		d := a.takeOne()
+		again := b.takeOne()
+		require.InDelta(w, time.Minute, time.Since(start), float64(time.Second))
+		require.Equal(w, 2, again.Attempt)
+		require.ErrorIs(w, context.Cause(d.Context()), queue.ErrClaimAge)
+		require.ErrorIs(w, d.Ack(w.Context()), queue.ErrClaimLost)
+		require.NoError(w, a.Err(), "the consumer goes on")
+		require.NoError(w, again.Ack(w.Context()))
+		w.push(q, "y")
+		require.Equal(w, "y", b.takeOne().Value)
+	})
+}
+
+func TestAnOperatorCanReclaim(t *testing.T) {
+	inBubble(t, func(w *world) {
+		q, a, b := w.queue(), w.node(), w.node()
+		w.push(q, "x")
+		d := a.takeOne()
+		n, err := q.Reclaim(w.Context(), a.ID())
+		require.NoError(w, err)
+		require.Equal(w, 1, n)
+		<-d.Context().Done()
+		require.ErrorIs(w, context.Cause(d.Context()), queue.ErrClaimLost)
+		ctx, cancel := context.WithTimeout(w.Context(), time.Second)
+		defer cancel()
+		ds, err := b.Receive(ctx, 1)
+		if err != nil { // a was first again
+			ds = a.take(1)
+		}
+		require.Equal(w, 2, ds[0].Attempt)
+		require.NoError(w, ds[0].Ack(w.Context()))
+	})
+}
+
+func TestTheClaimsOfAConsumerThatDiedWhileNobodyLookedAreTakenOver(t *testing.T) {
+	inBubble(t, func(w *world) {
+		q, a := w.queue(), w.node()
+		w.push(q, numbered(3)...)
+		ds := a.take(3)
+		require.NoError(w, ds[1].Ack(w.Context()))
+		a.die()
+		time.Sleep(time.Hour)
+		b := w.node()
+		var got []string
+		for range 2 {
+			d := b.takeOne()
+			require.Equal(w, 2, d.Attempt)
+			got = append(got, d.Value)
+			require.NoError(w, d.Ack(w.Context()))
+		}
+		require.Equal(w, []string{"job 0", "job 2"}, got)
+		b.none(time.Minute)
+		w.empty()
+	})
+}
+
+func TestManyConsumersTakeOverADeadOnesClaimsOnce(t *testing.T) {
+	inBubble(t, func(w *world) {
+		q, a := w.queue(), w.node()
+		w.push(q, numbered(10)...)
+		a.take(10)
+		got := make(chan string, 100)
+		for range 5 {
+			n := w.node()
+			go func() {
+				for {
+					ds, err := n.Receive(w.Context(), 10)
+					if err != nil {
+						return
+					}
+					for _, d := range ds {
+						if err := d.Ack(w.Context()); err != nil {
+							panic(fmt.Sprint("ack: ", err))
+						}
+						got <- d.Value
+					}
+				}
+			}()
+		}
+		a.die()
+		time.Sleep(time.Minute)
+		var vs []string
+		for len(got) > 0 {
+			vs = append(vs, <-got)
+		}
+		require.Equal(w, sorted(numbered(10)), sorted(vs))
+		w.empty()
+	})
+}

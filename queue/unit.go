@@ -1,0 +1,73 @@
+package queue
+
+import (
+	"github.com/quorate/quorate/etcd"
+)
+
+// A unit is what goes into a batch whole or not at all: the jobs of one call, or
+// one job that moves.
+type unit struct {
+	jobs  []envelope
+	fresh bool // jobs that are to be in the log get an id that tells the position
+	// claims: the jobs' unique key is to be taken.
+	claims bool
+	// from is the key that the job moves away from; along are keys that go
+	// with it.
+	from  *etcd.KV
+	along []string
+	bytes int
+	ops   int // operations, about
+	cmps  int // comparisons
+
+	expired int64 // revision of the unique key, whose window is over; 0: it must be missing
+}
+
+const (
+	// maxOps is how many operations a batch has, and chunk how many of them a
+	// nested transaction holds: 1 + maxOps/chunk + chunk operations, and
+	// maxCmps + chunk, stay below the 128 that the server takes.
+	maxOps  = 3000
+	chunk   = 60
+	maxCmps = 60
+)
+
+// measure fills in what the unit takes.
+func (u *unit) measure() {
+	u.ops, u.cmps = len(u.along), 0
+	if u.from != nil {
+		u.ops++
+		u.cmps++
+	}
+	for i := range u.jobs {
+		u.ops++
+		if u.jobs[i].Due != 0 {
+			u.ops++ // at/
+		}
+	}
+	if u.claims {
+		u.cmps++
+		u.ops += 2
+	}
+}
+
+// takeUnits picks what may travel together.
+func (q *core) takeUnits(waiting []*part[*unit]) int {
+	var ops, cmps, bytes int
+	uniques := map[string]bool{}
+	n := 0
+	for _, p := range waiting {
+		u := p.item
+		if n > 0 && (ops+u.ops > maxOps || cmps+u.cmps > maxCmps || bytes+u.bytes > MaxJobBytes) {
+			break
+		}
+		if u.claims {
+			if uniques[u.jobs[0].Unique] { // the next batch finds it taken
+				break
+			}
+			uniques[u.jobs[0].Unique] = true
+		}
+		ops, cmps, bytes = ops+u.ops, cmps+u.cmps, bytes+u.bytes
+		n++
+	}
+	return n
+}
