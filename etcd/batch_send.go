@@ -32,7 +32,7 @@ func (g *group) fly(batch []*call) {
 				wait = nil // closed: what follows fails at once
 			}
 		}
-		batch = g.advance()
+		batch = g.advance(len(batch))
 	}
 }
 
