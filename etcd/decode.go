@@ -248,6 +248,14 @@ func (h *Header) check() error {
 	return nil
 }
 
+// small makes a byte of an enum's number, such that one that is unknown stays so.
+func small(n int32) uint8 {
+	if n < 0 || n > 0xff {
+		return 0xff
+	}
+	return uint8(n)
+}
+
 // errShape is an error of a reply that is valid JSON but not what was asked for.
 type errShape string
 
