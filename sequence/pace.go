@@ -103,7 +103,7 @@ func (p *pace) came() {
 
 // behind gives how long to sleep before the next attempt.
 func (p *pace) behind() time.Duration {
-	most := sleepMost * p.unit() >> min((p.losses-2)/4, 2)
+	most := sleepMost * p.unit() >> min((p.losses-2)/3, 3)
 	return most/2 + rand.N(most/2)
 }
 

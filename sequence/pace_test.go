@@ -16,7 +16,7 @@ import (
 func TestProcessesThatContendShareFairlyAndLoseLittle(t *testing.T) {
 	for _, processes := range []int{1, 2, 8} {
 		inBubble(t, func(w *world) {
-			const long = time.Second
+			const long = 2 * time.Second
 			w.next(w.open("x"))
 			w.srv.Inject(etcdtest.Fault{Delay: 500 * time.Microsecond, DelayReply: 500 * time.Microsecond})
 			ctx, cancel := context.WithTimeout(w.Context(), long)
