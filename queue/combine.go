@@ -182,11 +182,11 @@ func (c *combiner[I]) drive(ctx context.Context, own []*part[I]) {
 // leaves: many make their next call at once. It yields as long as the queue
 // grows, and never waits.
 func (c *combiner[I]) gather() {
-	for last := 0; ; {
+	for last := -1; ; {
 		c.mu.Lock()
 		n := len(c.waiting)
 		c.mu.Unlock()
-		if n <= last && last > 0 {
+		if n <= last {
 			return
 		}
 		last = n

@@ -243,6 +243,10 @@ func (q *core) noSpace(ctx context.Context, st *flightState, f *flight[*unit], c
 	q.mu.Lock()
 	q.refused = time.Now()
 	q.mu.Unlock()
+	before := !st.doubt.IsZero() // an attempt had no answer at all
+	if st.lost = cause; !before {
+		st.doubt = time.Now() // for whoever drives on, if ctx ends here
+	}
 	res, err := q.c.Get(ctx, etcd.Key(q.keys.tail()))
 	if err != nil {
 		return errors.Join(ErrFull, cause, err)
@@ -262,7 +266,7 @@ func (q *core) noSpace(ctx context.Context, st *flightState, f *flight[*unit], c
 		q.applied(st, f, 0)
 		return nil
 	}
-	if tail.mod != st.b.on.mod || st.doubt.IsZero() {
+	if tail.mod != st.b.on.mod || !before {
 		// It was answered, so it does not come later, and it is not there.
 		st.doubt = time.Time{}
 		return fmt.Errorf("%w: nothing was added", errors.Join(ErrFull, etcd.ErrNoSpace))

@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -24,23 +25,42 @@ func readPaused(kv etcd.KV) *pausedValue {
 }
 
 func (q *core) pause(ctx context.Context, reason string) error {
-	if err := q.open(ctx); err != nil {
-		return err
-	}
 	v, err := json.Marshal(pausedValue{Since: time.Now().UnixMilli(), Reason: clip(reason)})
 	if err != nil {
 		return err
 	}
-	_, err = q.repeat(ctx, etcd.Txn{Then: []etcd.Op{etcd.Put(q.keys.paused(), v)}})
-	return err
+	return q.turn(ctx, etcd.Put(q.keys.paused(), v))
 }
 
 func (q *core) resume(ctx context.Context) error {
+	return q.turn(ctx, etcd.Delete(etcd.Key(q.keys.paused())))
+}
+
+// turn carries out op, which pauses or resumes, and writes c/turn, which it
+// compares: an attempt without an answer, which may come late, can then undo
+// nothing that was done since.
+func (q *core) turn(ctx context.Context, op etcd.Op) error {
 	if err := q.open(ctx); err != nil {
 		return err
 	}
-	_, err := q.repeat(ctx, etcd.Txn{Then: []etcd.Op{etcd.Delete(etcd.Key(q.keys.paused()))}})
-	return err
+	key, mine := etcd.Key(q.keys.turn()), []byte(nonce(8))
+	res, err := q.c.Get(ctx, key)
+	if err != nil {
+		return err
+	}
+	kv, _ := res.First()
+	for !bytes.Equal(kv.Value, mine) {
+		done, err := q.repeat(ctx, etcd.Txn{
+			If:   []etcd.Cmp{etcd.IfModRevision(key, etcd.Equal, kv.ModRevision)},
+			Then: []etcd.Op{etcd.Put(q.keys.turn(), mine), op},
+			Else: []etcd.Op{etcd.Get(key)},
+		})
+		if err != nil || done.Succeeded {
+			return err
+		}
+		kv, _ = done.Results[0].Get.First()
+	}
+	return nil
 }
 
 // repeat carries out a transaction that does no harm if it is carried out twice,

@@ -74,6 +74,11 @@ func (q *core) takeOver(ctx context.Context, kv etcd.KV, how taking) (bool, erro
 	if err != nil {
 		return false, full(err)
 	}
+	if !res.Succeeded {
+		if now, there := res.Results[0].Get.First(); there && now.ModRevision != kv.ModRevision {
+			return q.takeOver(ctx, now, how) // its owner gave some of it back meanwhile
+		}
+	}
 	if res.Succeeded {
 		q.log.Warn("queue claim was taken over", "queue", q.name, "consumer", how.owner, "jobs", size(rec.Runs), "crashes", rec.Crashes+1, "dead", died)
 	}
