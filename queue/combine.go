@@ -182,11 +182,11 @@ func (c *combiner[I]) drive(ctx context.Context, own []*part[I]) {
 // leaves: many make their next call at once. It yields as long as the queue
 // grows, and never waits.
 func (c *combiner[I]) gather() {
-	for last := -1; ; {
+	for last := 0; ; {
 		c.mu.Lock()
 		n := len(c.waiting)
 		c.mu.Unlock()
-		if n <= last {
+		if n <= last { // also if there is only a flight to be carried on
 			return
 		}
 		last = n

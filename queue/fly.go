@@ -243,10 +243,11 @@ func (q *core) noSpace(ctx context.Context, st *flightState, f *flight[*unit], c
 	q.mu.Lock()
 	q.refused = time.Now()
 	q.mu.Unlock()
-	before := !st.doubt.IsZero() // an attempt had no answer at all
-	if st.lost = cause; !before {
-		st.doubt = time.Now() // for whoever drives on, if ctx ends here
+	before := !st.doubt.IsZero()
+	if !before {
+		st.doubt = time.Now() // until it is looked up, by this driver or the next
 	}
+	st.lost = cause
 	res, err := q.c.Get(ctx, etcd.Key(q.keys.tail()))
 	if err != nil {
 		return errors.Join(ErrFull, cause, err)

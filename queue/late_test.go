@@ -270,3 +270,37 @@ func TestAResumeThatArrivesLateDoesNotResumeWhatWasPausedAgain(t *testing.T) {
 		require.True(w, w.stats(q).Paused)
 	})
 }
+
+// Two acks travel together, and the one whose caller drives is given up: the
+// other goes on by itself, although nobody else comes.
+func TestAFlightWhoseDriverGivesUpIsCarriedOnByTheOtherInIt(t *testing.T) {
+	inBubble(t, func(w *world) {
+		q, n := w.queue(), w.node()
+		w.push(q, "x", "y", "z")
+		ds := n.take(3)
+		gate, hold := make(chan struct{}), make(chan struct{})
+		first := w.srv.Inject(etcdtest.Fault{Path: txnPath, Times: 1, HoldReply: gate})
+		got := make(chan error, 3)
+		ack := func(ctx context.Context, d *queue.Delivery[string]) {
+			err := d.Ack(ctx)
+			got <- err
+		}
+		go ack(w.Context(), ds[0])
+		require.NoError(w, first.Await(w.Context(), 1))
+		ctx, cancel := context.WithCancel(w.Context())
+		defer cancel()
+		go ack(ctx, ds[1])
+		synctest.Wait()
+		go ack(w.Context(), ds[2])
+		synctest.Wait()
+		second := w.srv.Inject(etcdtest.Fault{Path: txnPath, Times: 1, HoldReply: hold})
+		close(gate)
+		require.NoError(w, <-got)
+		require.NoError(w, second.Await(w.Context(), 1))
+		cancel()
+		require.ErrorIs(w, <-got, context.Canceled)
+		require.NoError(w, <-got)
+		close(hold)
+		w.audit()
+	})
+}

@@ -25,42 +25,61 @@ func readPaused(kv etcd.KV) *pausedValue {
 }
 
 func (q *core) pause(ctx context.Context, reason string) error {
+	if err := q.open(ctx); err != nil {
+		return err
+	}
 	v, err := json.Marshal(pausedValue{Since: time.Now().UnixMilli(), Reason: clip(reason)})
 	if err != nil {
 		return err
 	}
-	return q.turn(ctx, etcd.Put(q.keys.paused(), v))
+	key, name := etcd.Key(q.keys.pauses()), []byte(nonce(6))
+	return again(ctx, func() error {
+		res, err := q.c.Get(ctx, key)
+		if err != nil {
+			return err
+		}
+		last, _ := res.First()
+		if bytes.Equal(last.Value, name) {
+			return nil // by an attempt without an answer
+		}
+		// The key stays when the queue is resumed: so an attempt that comes late
+		// does not pause it again.
+		done, err := q.repeat(ctx, etcd.Txn{
+			If:   []etcd.Cmp{etcd.IfModRevision(key, etcd.Equal, last.ModRevision)},
+			Then: []etcd.Op{etcd.Put(q.keys.pauses(), name), etcd.Put(q.keys.paused(), v)},
+		})
+		if err == nil && !done.Succeeded {
+			return errMoved
+		}
+		return err
+	})
 }
 
+// resume compares the pause that it ends, so that an attempt that comes late does
+// not end a later one.
 func (q *core) resume(ctx context.Context) error {
-	return q.turn(ctx, etcd.Delete(etcd.Key(q.keys.paused())))
-}
-
-// turn carries out op, which pauses or resumes, and writes c/turn, which it
-// compares: an attempt without an answer, which may come late, can then undo
-// nothing that was done since.
-func (q *core) turn(ctx context.Context, op etcd.Op) error {
 	if err := q.open(ctx); err != nil {
 		return err
 	}
-	key, mine := etcd.Key(q.keys.turn()), []byte(nonce(8))
-	res, err := q.c.Get(ctx, key)
-	if err != nil {
-		return err
-	}
-	kv, _ := res.First()
-	for !bytes.Equal(kv.Value, mine) {
-		done, err := q.repeat(ctx, etcd.Txn{
-			If:   []etcd.Cmp{etcd.IfModRevision(key, etcd.Equal, kv.ModRevision)},
-			Then: []etcd.Op{etcd.Put(q.keys.turn(), mine), op},
-			Else: []etcd.Op{etcd.Get(key)},
-		})
-		if err != nil || done.Succeeded {
+	key := etcd.Key(q.keys.paused())
+	return again(ctx, func() error {
+		res, err := q.c.Get(ctx, key, etcd.KeysOnly())
+		if err != nil {
 			return err
 		}
-		kv, _ = done.Results[0].Get.First()
-	}
-	return nil
+		kv, there := res.First()
+		if !there {
+			return nil
+		}
+		done, err := q.repeat(ctx, etcd.Txn{
+			If:   []etcd.Cmp{etcd.IfModRevision(key, etcd.Equal, kv.ModRevision)},
+			Then: []etcd.Op{etcd.Delete(key)},
+		})
+		if err == nil && !done.Succeeded {
+			return errMoved
+		}
+		return err
+	})
 }
 
 // repeat carries out a transaction that does no harm if it is carried out twice,

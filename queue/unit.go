@@ -53,7 +53,7 @@ func (u *unit) measure() {
 // takeUnits picks what may travel together.
 func (q *core) takeUnits(waiting []*part[*unit]) int {
 	var ops, cmps, bytes int
-	uniques, moves := map[string]bool{}, map[string]bool{}
+	uniques, moving := map[string]bool{}, map[string]bool{}
 	n := 0
 	for _, p := range waiting {
 		u := p.item
@@ -61,10 +61,10 @@ func (q *core) takeUnits(waiting []*part[*unit]) int {
 			break
 		}
 		if u.from != nil {
-			if moves[u.from.Key] { // two calls want to move one job: the next batch finds it moved
+			if moving[u.from.Key] { // the next batch finds it moved: here both comparisons would hold
 				break
 			}
-			moves[u.from.Key] = true
+			moving[u.from.Key] = true
 		}
 		if u.claims {
 			if uniques[u.jobs[0].Unique] { // the next batch finds it taken
