@@ -61,6 +61,7 @@ type observer struct {
 	leader *line.Member // the first of the line; nil if there is none
 	rev    int64        // as of
 	begun  bool         // something was yielded
+	gap    bool         // a Gap was yielded, and how things stand was not yet
 }
 
 // run returns nil when the loop was left.
@@ -69,16 +70,17 @@ func (o *observer) run(ctx context.Context) error {
 	for {
 		before := o.rev
 		goOn, err := o.follow(ctx)
+		compacted := errors.Is(err, etcd.ErrCompacted)
 		switch {
 		case !goOn && err == nil:
 			return nil
-		case errors.Is(err, etcd.ErrCompacted):
+		case ctx.Err() != nil || !o.begun || !compacted && !line.Transient(err):
+			return err
+		case !o.gap:
+			o.gap = true
 			if !o.yield(Event{Kind: Gap, Revision: o.rev}, nil) {
 				return nil
 			}
-			continue
-		case ctx.Err() != nil || !o.begun || !line.Transient(err):
-			return err
 		}
 		if o.rev != before {
 			pace = line.Pacer{}
@@ -133,7 +135,7 @@ func (o *observer) present(r *etcd.GetResult) bool {
 	for _, m := range line.Members(o.prefix, r.KVs, o.raw) {
 		o.line[m.Key] = m
 	}
-	o.rev, o.begun = r.Header.Revision, true
+	o.rev, o.begun, o.gap = r.Header.Revision, true, false
 	o.leader = o.first()
 	ev := o.event(o.rev)
 	ev.Present = true

@@ -3,8 +3,11 @@ package embedded_test
 import (
 	"context"
 	"fmt"
+	"io"
 	"log"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -54,4 +57,47 @@ func ExampleCluster_StopMember() {
 	defer reply.Body.Close()
 	fmt.Println(reply.Status, cluster.Err())
 	// Output: 200 OK <nil>
+}
+
+// Data in a directory of one's own outlive the cluster; a temporary one goes
+// with it. Ports can be chosen, and the history that is kept.
+func ExampleConfig() {
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	parent, err := os.MkdirTemp("", "example")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(parent)
+	cfg := embedded.Config{
+		Dir:        filepath.Join(parent, "data"),
+		Compaction: embedded.Compaction{KeepRevisions: 10_000},
+		QuotaBytes: 512 << 20,
+	}
+	for _, body := range []string{`{"key":"a2V5","value":"a2VwdA=="}`, ""} {
+		cluster, err := embedded.Start(ctx, cfg)
+		if err != nil {
+			log.Fatal(err)
+		}
+		path := "/v3/kv/put"
+		if body == "" { // the second time: is it still there?
+			path, body = "/v3/kv/range", `{"key":"a2V5","count_only":true}`
+		}
+		reply, err := http.Post(cluster.Endpoints()[0]+path, "application/json", strings.NewReader(body))
+		if err != nil {
+			log.Fatal(err)
+		}
+		text := new(strings.Builder)
+		if _, err := io.Copy(text, reply.Body); err != nil {
+			log.Fatal(err)
+		}
+		reply.Body.Close()
+		fmt.Println(path, reply.StatusCode, strings.Contains(text.String(), `"count":"1"`))
+		if err := cluster.Stop(ctx); err != nil {
+			log.Fatal(err)
+		}
+	}
+	// Output:
+	// /v3/kv/put 200 false
+	// /v3/kv/range 200 true
 }

@@ -206,3 +206,16 @@ func TestErrorsOfTheServerAreToldApart(t *testing.T) {
 	f := classifyReply(h1.Reply{Status: 503, Body: []byte(`{"code":14,"message":"etcdserver: no leader"}`)}, &request{anyMember: true})
 	require.Equal(t, verdictUnknown, f.verdict, "without the header the refusal may come late")
 }
+
+func TestANumberThatIsNoKnownEnumIsNotTakenForOne(t *testing.T) {
+	for _, n := range []string{"2", "256", "257", "-1", "-256", "2147483647"} {
+		var rd jsonwire.Reader
+		var f watchFrame
+		err := parseWatchFrame(&rd, []byte(`{"result":{"events":[{"type":`+n+`,"kv":{"key":"YQ==","mod_revision":"9"}}]}}`), 0, &f)
+		require.ErrorContains(t, err, "unknown type", n)
+		if n != "2" {
+			_, _, p := decodePermission(jsonwire.NewReader([]byte(`{"permType":` + n + `,"key":"YQ=="}`)))
+			require.Greater(t, p, ReadWrite, n)
+		}
+	}
+}

@@ -43,7 +43,13 @@ func appendCompared(dst []touch, c *Cmp) []touch {
 // claims is what the members of a batch touch, all together.
 type claims struct {
 	keys   map[string]bool // single keys; true if written
-	ranges []touch
+	ranges []spanTouch
+}
+
+// spanTouch is a touch of a range.
+type spanTouch struct {
+	span
+	write bool
 }
 
 // reset forgets all claims.
@@ -75,7 +81,7 @@ func (c *claims) admit(ts []touch) bool {
 		if t.set.kind == setKey {
 			c.keys[t.set.key] = c.keys[t.set.key] || t.write
 		} else {
-			c.ranges = append(c.ranges, *t)
+			c.ranges = append(c.ranges, spanTouch{t.set.span(), t.write})
 		}
 	}
 	return true
@@ -86,16 +92,21 @@ func (c *claims) conflicts(t *touch) bool {
 		if written, there := c.keys[t.set.key]; there && (written || t.write) {
 			return true
 		}
-	} else {
-		s := t.set.span()
-		for k, written := range c.keys {
-			if (written || t.write) && s.contains(k) {
+		for i := range c.ranges {
+			if r := &c.ranges[i]; (r.write || t.write) && r.contains(t.set.key) {
 				return true
 			}
 		}
+		return false
+	}
+	s := t.set.span()
+	for k, written := range c.keys {
+		if (written || t.write) && s.contains(k) {
+			return true
+		}
 	}
 	for i := range c.ranges {
-		if r := &c.ranges[i]; (r.write || t.write) && r.set.Overlaps(t.set) {
+		if r := &c.ranges[i]; (r.write || t.write) && r.overlaps(s) {
 			return true
 		}
 	}

@@ -151,7 +151,7 @@ func decodePermission(rd *jsonwire.Reader) (key, end string, p Permission) {
 	for field := range rd.Object {
 		switch string(field) {
 		case "permType":
-			p = Permission(rd.Enum(permissionNames))
+			p = Permission(small(rd.Enum(permissionNames)))
 		case "key":
 			key = rd.BytesString()
 		case "range_end":

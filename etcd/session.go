@@ -274,7 +274,6 @@ func (s *Session) finish(kind error) {
 	}
 	if kind != ErrSessionClosed && kind != ErrClosed {
 		e.Err = s.err
-		s.c.log.Warn("etcd session ended", "lease", s.id.String(), "error", e)
 	}
 	if s.alarm != nil {
 		s.alarm.Stop()

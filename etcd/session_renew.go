@@ -1,6 +1,10 @@
 package etcd
 
-import "time"
+import (
+	"context"
+	"errors"
+	"time"
+)
 
 // renewEvery: a session renews its lease when this part of the TTL has passed.
 const renewEvery = 3
@@ -13,6 +17,7 @@ const renewEvery = 3
 // left; from round to round they get more, in case all are slow.
 func (s *Session) run() {
 	defer close(s.done)
+	defer s.tell()
 	defer s.janitor.wait()
 	for {
 		next := s.renewedAt().Add(s.ttl / renewEvery)
@@ -23,6 +28,15 @@ func (s *Session) run() {
 		if !s.renew() {
 			return
 		}
+	}
+}
+
+// tell logs a loss. It does so here, last and without the mutex, because a log
+// may be stuck, and must not keep anybody from learning of the loss.
+func (s *Session) tell() {
+	cause := context.Cause(s.ctx)
+	if cause != nil && !errors.Is(cause, ErrSessionClosed) && !errors.Is(cause, ErrClosed) {
+		s.c.log.Warn("etcd session ended", "lease", s.id.String(), "error", cause)
 	}
 }
 
@@ -69,6 +83,9 @@ func (s *Session) renewAt(ep *endpoint, attempt int, bound time.Duration) bool {
 		f = s.c.attempt(s.ctx, ep, r, attempt, l.decodeKeepAlive)
 	}
 
+	if f != nil && s.ctx.Err() == nil {
+		s.c.log.Debug("etcd session was not renewed", "lease", s.id.String(), "endpoint", ep.url, "attempt", attempt, "error", f.err)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.ctx.Err() != nil {
@@ -76,7 +93,6 @@ func (s *Session) renewAt(ep *endpoint, attempt int, bound time.Duration) bool {
 	}
 	if f != nil {
 		s.err = f.err
-		s.c.log.Debug("etcd session was not renewed", "lease", s.id.String(), "endpoint", ep.url, "attempt", attempt, "error", f.err)
 		return false
 	}
 	if s.origin != 0 && l.Header.ClusterID != 0 && l.Header.ClusterID != s.origin {

@@ -97,7 +97,7 @@ func (d decoder) events(f *watchFrame) error {
 		for name := range d.Object {
 			switch string(name) {
 			case "type":
-				ev.Type = EventType(d.Enum(eventTypes))
+				ev.Type = EventType(small(d.Enum(eventTypes)))
 			case "kv":
 				d.kv(&ev.KV)
 			case "prev_kv":

@@ -33,6 +33,7 @@ type act struct {
 	kind
 	s      *etcd.Session
 	cancel context.CancelFunc
+	made   contender // what the contender acquires
 }
 
 var mishaps = []mishap{

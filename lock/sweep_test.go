@@ -48,7 +48,7 @@ func (w *world) suffer(k kind, m mishap, step int, contended bool) bool {
 	other, s := w.apart()
 	ctx, cancel := context.WithCancel(w.Context())
 	defer cancel()
-	a := &act{world: w, kind: k, s: s, cancel: cancel}
+	a := &act{world: w, kind: k, s: s, cancel: cancel, made: k.mine(s)}
 
 	var first *lock.Handle
 	if contended {
@@ -97,7 +97,7 @@ func (a *act) contend(ctx context.Context, m mishap, first *lock.Handle, other *
 		}
 		require.NoError(w, err, "not survived")
 	}
-	c := w.start(ctx, a.mine(a.s))
+	c := w.start(ctx, a.made)
 	var last int64
 	if first != nil {
 		time.Sleep(time.Second)

@@ -13,6 +13,10 @@ import (
 // stands in front in the same commit. On an error nothing of it is in a line,
 // or what may be is suspect.
 func (e *Entry) enqueue(ctx context.Context) error {
+	var pace pacer
+	if entered, err := e.enqueueAlone(ctx, &pace); entered || err != nil {
+		return err
+	}
 	t := etcd.Txn{}
 	for i := range e.places {
 		p := &e.places[i]
@@ -26,7 +30,6 @@ func (e *Entry) enqueue(ctx context.Context) error {
 			t.Else = append(t.Else, etcd.Get(etcd.Key(p.Line.settingsKey())))
 		}
 	}
-	var pace pacer
 	for {
 		res, err := e.create(ctx, t, &pace)
 		if err != nil {
@@ -38,6 +41,11 @@ func (e *Entry) enqueue(ctx context.Context) error {
 				p := &e.places[i]
 				p.view = p.readView(res.Results[2*i].Get, e.rev)
 				p.view.rev = e.rev // one commit
+				if p.alone() {
+					p.Line.calm.Add(1)
+				} else {
+					p.Line.calm.Store(0)
+				}
 			}
 			return nil
 		}
@@ -66,6 +74,47 @@ func (e *Entry) enqueue(ctx context.Context) error {
 			return fmt.Errorf("%w: the server refused to create key %.200q and does not show why", etcd.ErrBadReply, e.places[0].key)
 		}
 	}
+}
+
+// calmAfter is how many in a row must have found a line empty for the next one to
+// count on it.
+const calmAfter = 4
+
+// enqueueAlone puts the entry into its lines if nobody stands there, and nothing
+// else. Where that has been so for a while it is likely to be so again, and there
+// is less to say and to read; otherwise it is a request for nothing. It reports
+// whether it did.
+func (e *Entry) enqueueAlone(ctx context.Context, pace *pacer) (bool, error) {
+	var t etcd.Txn
+	for i := range e.places {
+		p := &e.places[i]
+		if p.Line.calm.Load() < calmAfter || !p.Rule.exclusive() || p.Rule.settings() != nil {
+			return false, nil
+		}
+		t.If = append(t.If, etcd.Missing(p.Line.set()))
+		t.Then = append(t.Then, etcd.Put(p.key, p.value, etcd.WithLease(e.s.Lease())))
+	}
+	res, err := e.create(ctx, t, pace)
+	if err != nil {
+		return false, err
+	}
+	for i := range e.places {
+		p := &e.places[i]
+		if res.Succeeded {
+			p.view = view{whole: true, rev: res.Header.Revision}
+		} else {
+			p.Line.calm.Store(0)
+		}
+	}
+	if res.Succeeded {
+		e.rev = res.Header.Revision
+	}
+	return res.Succeeded, nil
+}
+
+// alone reports whether the place's view shows nothing in the line.
+func (p *place) alone() bool {
+	return p.view.whole && len(p.view.front) == 0 && p.view.settings == nil && p.view.tenure == nil
 }
 
 // create carries out t, which creates the entry's keys, until its outcome is

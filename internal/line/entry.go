@@ -85,10 +85,11 @@ type place struct {
 }
 
 func newEntry(wants []Want) *Entry {
-	e := &Entry{
-		s: wants[0].Line.s, leaving: make(chan struct{}, 1),
-		inherited: make(chan struct{}), asked: make(chan Asking, 1),
+	e := &Entry{s: wants[0].Line.s, leaving: make(chan struct{}, 1)}
+	if wants[0].Rule.Handover {
+		e.inherited, e.asked = make(chan struct{}), make(chan Asking, 1)
 	}
+	e.places = make([]place, 0, len(wants))
 	for _, w := range wants {
 		w.Note.Quarantine = w.Rule.quarantine()
 		p := place{Want: w, key: w.Line.takeKey(), value: w.Note.encode()}

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/quorate/quorate/etcd"
 )
@@ -15,6 +16,9 @@ type Line struct {
 	s      *etcd.Session
 	prefix string
 	what   string
+
+	// calm counts how many in a row found nobody there.
+	calm atomic.Int32
 
 	mu     sync.Mutex
 	free   []string // keys of contenders that have left for certain

@@ -32,6 +32,10 @@ func (a *app) sentence(err error) string {
 		return "ended by " + s.String()
 	}
 	switch {
+	case errors.Is(err, etcd.ErrNotEtcd):
+		return "what answers at " + a.where(err) + " is no etcd: it " + reason(err)
+	case errors.Is(err, etcd.ErrTooOld):
+		return "the server at " + a.where(err) + " cannot be used: " + reason(err)
 	case errors.Is(err, etcd.ErrNoLeader):
 		return "the etcd at " + a.where(err) + " has no leader, so too few of its members are reachable"
 	case errors.Is(err, etcd.ErrUnavailable):

@@ -1,0 +1,250 @@
+package election
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/quorate/quorate/election"
+	"github.com/quorate/quorate/etcd"
+	"github.com/quorate/quorate/integration/cluster"
+)
+
+// Candidates lead, proclaim, hand over and resign, while members are killed,
+// paused and cut off. Observers at every member watch. In the end etcd's own
+// history is asked: no write under an older token came after one under a newer,
+// and every observer has seen every term and every vacancy, in order.
+func TestWhileMembersAreKilledPausedAndCutOffThereIsOneLeaderAndObserversMissNothing(t *testing.T) {
+	cl := cluster.Start(t, cluster.Options{Members: 3})
+	ctx, cancel := context.WithTimeout(t.Context(), 14*time.Second)
+	defer cancel()
+	var (
+		candidates, observers sync.WaitGroup
+		terms, handed         atomic.Int64
+	)
+	observing, stop := context.WithCancel(t.Context())
+	defer stop()
+	seen, reached := make([][]election.Event, 3), make([]atomic.Int64, 3)
+	for i := range seen {
+		c := troubledClient(t, cl, i)
+		observers.Go(func() {
+			defer c.Close()
+			for observing.Err() == nil {
+				for ev, err := range election.Observe(observing, c, name) {
+					if err == nil {
+						seen[i] = append(seen[i], ev)
+						reached[i].Store(ev.Revision)
+					} else if observing.Err() == nil {
+						t.Errorf("observer %d: %v", i, err)
+						return
+					}
+				}
+			}
+		})
+	}
+	for i := range 5 {
+		c := troubledClient(t, cl, i%3)
+		candidates.Go(func() {
+			defer c.Close()
+			stand(ctx, c, i, &terms, &handed)
+		})
+	}
+	candidates.Go(func() { trouble(ctx, t, cl) })
+	candidates.Wait()
+	require.NoError(t, cl.WaitReady(t.Context()))
+	c := newClient(t, cl.Endpoints()...)
+	inLine(t, c, prefix, 0) // nobody is left when all sessions are closed or have run out
+
+	r, err := c.Put(t.Context(), "end", nil)
+	require.NoError(t, err)
+	end := r.Header.Revision
+	var last int64
+	writes := history(t, c, etcd.Key("protected"), end)
+	for _, ev := range writes {
+		token, err := strconv.ParseInt(string(ev.KV.Value), 10, 64)
+		require.NoError(t, err)
+		require.GreaterOrEqual(t, token, last, "a stale leader's write was let through")
+		last = token
+	}
+	want := happened(history(t, c, etcd.Prefix(prefix), end))
+	t.Logf("%d terms, %d handed over, %d writes, %d events", terms.Load(), handed.Load(), len(writes), len(want))
+	require.Greater(t, int(terms.Load()), 20)
+	require.Greater(t, int(handed.Load()), 2)
+	require.Equal(t, "vacant", strings.Fields(want[len(want)-1])[1])
+
+	// The observers are to come to the end, too.
+	for i := range seen {
+		require.Eventually(t, func() bool { return reached[i].Load() == revisionOf(want[len(want)-1]) }, 20*time.Second, 5*time.Millisecond)
+	}
+	stop()
+	observers.Wait()
+	for i := range seen {
+		from, got := seen[i][0].Revision, []string(nil)
+		for _, ev := range seen[i][1:] {
+			require.False(t, ev.Present || ev.Kind == election.Gap, "observer %d: nothing was compacted", i)
+			got = append(got, fmt.Sprintf("%d %v %s", ev.Revision, ev.Kind, ev.Leader.Value))
+		}
+		since := slices.IndexFunc(want, func(s string) bool { return revisionOf(s) > from })
+		require.GreaterOrEqual(t, since, 0)
+		require.Equal(t, want[since:], got, "observer %d", i)
+		require.Greater(t, len(got), len(want)*3/4)
+	}
+}
+
+func revisionOf(s string) int64 {
+	n, _ := strconv.ParseInt(strings.Fields(s)[0], 10, 64)
+	return n
+}
+
+// happened tells, from the history of the line alone, what observers must have
+// seen.
+func happened(events []etcd.Event) []string {
+	type member struct {
+		key              string
+		created          int64
+		heir, value, nth string
+	}
+	line := map[string]member{}
+	var (
+		out    []string
+		leader member
+	)
+	for i, ev := range events {
+		switch {
+		case strings.HasSuffix(ev.KV.Key, "/handover"):
+		case ev.Type == etcd.EventDelete:
+			delete(line, ev.KV.Key)
+		default:
+			var note struct {
+				Value      []byte
+				Proclaimed int
+				Heir       json.RawMessage
+			}
+			_ = json.Unmarshal(ev.KV.Value, &note)
+			line[ev.KV.Key] = member{ev.KV.Key, ev.KV.CreateRevision, string(note.Heir), string(note.Value), strconv.Itoa(note.Proclaimed)}
+		}
+		if i+1 < len(events) && events[i+1].KV.ModRevision == ev.KV.ModRevision {
+			continue
+		}
+		var first member
+		for _, m := range line {
+			if first.key == "" || cmp.Compare(m.created, first.created) < 0 {
+				first = m
+			}
+		}
+		switch {
+		case first.key == leader.key && first.created == leader.created && first.heir == leader.heir:
+			if first.nth != leader.nth {
+				out = append(out, fmt.Sprintf("%d proclaimed %s", ev.KV.ModRevision, first.value))
+			}
+		case first.key == "":
+			out = append(out, fmt.Sprintf("%d vacant ", ev.KV.ModRevision))
+		default:
+			out = append(out, fmt.Sprintf("%d elected %s", ev.KV.ModRevision, first.value))
+		}
+		leader = first
+	}
+	return out
+}
+
+// troubledClient is a client that begins at a member and does not wait long.
+func troubledClient(t *testing.T, cl *cluster.Cluster, first int) *etcd.Client {
+	t.Helper()
+	cfg := etcd.Config{AttemptTimeout: 500 * time.Millisecond, RetryTimeout: 3 * time.Second}
+	for i := range 3 {
+		cfg.Endpoints = append(cfg.Endpoints, cl.Endpoints()[(first+i)%3])
+	}
+	c, err := etcd.New(cfg)
+	require.NoError(t, err)
+	return c
+}
+
+// stand stands for election again and again.
+func stand(ctx context.Context, c *etcd.Client, who int, terms, handed *atomic.Int64) {
+	for ctx.Err() == nil {
+		s, err := etcd.NewSession(ctx, c, etcd.WithTTL(partyTTL))
+		if err != nil {
+			continue
+		}
+		e := election.New(s, name)
+		for n := 0; s.Err() == nil && ctx.Err() == nil; n++ {
+			t, err := e.Campaign(ctx, []byte(fmt.Sprintf("%d-%d", who, n)))
+			if err != nil {
+				continue
+			}
+			terms.Add(1)
+			lead(ctx, c, e, t, handed)
+		}
+		bye, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+		_ = s.Close(bye)
+		cancel()
+	}
+}
+
+// lead is a term.
+func lead(ctx context.Context, c *etcd.Client, e *election.Election, t *election.Term, handed *atomic.Int64) {
+	work, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	defer cancel()
+	_ = write(work, c, t)
+	if rand.IntN(2) == 0 {
+		_ = t.Proclaim(work, append(t.Value(), '!'))
+		_ = write(work, c, t)
+	}
+	bye, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+	defer cancel()
+	if rand.IntN(2) == 0 {
+		if cs, err := e.Candidates(bye); err == nil && len(cs) > 0 {
+			if err := t.Transfer(bye, cs[rand.IntN(len(cs))]); err == nil {
+				handed.Add(1)
+			}
+		}
+	}
+	for errors.Is(t.Resign(bye), context.DeadlineExceeded) && bye.Err() == nil {
+		continue
+	}
+	_ = write(bye, c, t) // which must be refused
+}
+
+// trouble makes life hard for a cluster until ctx ends, one fault at a time.
+func trouble(ctx context.Context, t *testing.T, cl *cluster.Cluster) {
+	rest := func(d time.Duration) {
+		select {
+		case <-time.After(d):
+		case <-ctx.Done():
+		}
+	}
+	for i := 0; ctx.Err() == nil; i = (i + 1) % 3 {
+		lost := cl.Client((i+1)%3).LoseReplies(5, nil)
+		rest(300 * time.Millisecond)
+		lost.Remove()
+		if err := cl.Pause(i); err == nil {
+			rest(time.Second)
+			if err := cl.Resume(i); err != nil {
+				t.Error(err)
+			}
+		}
+		rest(500 * time.Millisecond)
+		cl.Partition(i)
+		rest(1200 * time.Millisecond)
+		cl.HealLinks()
+		rest(500 * time.Millisecond)
+		cl.Kill(i)
+		rest(200 * time.Millisecond)
+		if err := cl.Restart(i); err != nil {
+			t.Error(err)
+		}
+		rest(700 * time.Millisecond)
+	}
+}

@@ -1,0 +1,256 @@
+package lock_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/quorate/quorate/etcd"
+	"github.com/quorate/quorate/etcdtest"
+	"github.com/quorate/quorate/lock"
+)
+
+// What operators and other programs do to a lock, and what goes wrong with
+// that.
+
+func TestABreakSurvivesALostReplyAndTakesNobodyElse(t *testing.T) {
+	for name, f := range map[string]etcdtest.Fault{
+		"the request is lost":    {LoseRequest: true},
+		"the reply is lost":      {LoseReply: true},
+		"the reply is cut short": {CutReply: 15},
+		"two replies are lost":   {LoseReply: true, Times: 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(w *world) {
+				h := w.acquire(aMutex(w.session()))
+				next := w.start(w.Context(), aMutex(w.session()))
+				c := w.client()
+				f.Path, f.Times = "/v3/kv/txn", max(1, f.Times)
+				in := w.srv.Inject(f)
+				broken, err := lock.Break(w.Context(), c, "deploy", h.Token(), "stuck")
+				require.NoError(w, err)
+				require.Equal(w, h.Token(), broken.Token)
+				require.Equal(w, f.Times, in.Hits())
+				require.ErrorIs(w, w.ended(h), lock.ErrBroken)
+				n := w.gets(next)
+				require.NoError(w, n.Err())
+				w.release(n)
+			})
+		})
+	}
+}
+
+func TestABreakThatCanNotBeCarriedOutSaysWhy(t *testing.T) {
+	inBubble(t, func(w *world) {
+		h := w.acquire(aMutex(w.session()))
+		c := w.client(func(cfg *etcd.Config) { cfg.RetryTimeout, cfg.AttemptTimeout = time.Second, time.Second })
+		w.srv.Inject(etcdtest.Fault{Path: "/v3/kv/txn", LoseRequest: true})
+		ctx, cancel := context.WithTimeout(w.Context(), 5*time.Second)
+		defer cancel()
+		_, err := lock.Break(ctx, c, "deploy", h.Token(), "stuck")
+		require.ErrorIs(w, err, context.DeadlineExceeded)
+		require.NoError(w, h.Err())
+		_, err = lock.Break(w.Context(), c, "", h.Token(), "stuck")
+		require.ErrorContains(w, err, "the name is empty")
+	})
+}
+
+func TestAWipedClusterEndsHoldersAndWaitersWithThatCause(t *testing.T) {
+	inBubble(t, func(w *world) {
+		s := w.session()
+		h := w.acquire(aMutex(s))
+		time.Sleep(time.Second)
+		c := w.start(w.Context(), aMutex(w.session()))
+		w.srv.Wipe()
+		for _, err := range []error{w.ended(h), w.fails(c)} {
+			if !errors.Is(err, etcd.ErrClusterChanged) && !errors.Is(err, etcd.ErrSessionRevoked) && !errors.Is(err, lock.ErrDeleted) {
+				w.Fatalf("the cause is %v", err)
+			}
+		}
+		require.ErrorIs(w, h.Err(), lock.ErrLost)
+		w.release(w.acquire(aMutex(w.session())))
+	})
+}
+
+func TestADeletedLimitEndsWaitsAndIsWrittenAgainByWhoComesNext(t *testing.T) {
+	inBubble(t, func(w *world) {
+		sem := func(n int64) permits { return permits{lock.NewSemaphore(w.session(), "licences", 3), n} }
+		h := w.acquire(sem(3))
+		c := w.start(w.Context(), sem(1))
+		w.srv.Delete(lock.Root + "licences/settings")
+		err := w.fails(c)
+		require.ErrorIs(w, err, lock.ErrMismatch)
+		require.ErrorContains(w, err, "the semaphore's limit was deleted")
+		_, err = sem(1).Acquire(w.Context())
+		require.ErrorIs(w, err, lock.ErrMismatch, "somebody stands in the line, and nobody knows under which limit")
+		_, err = lock.NewSemaphore(w.session(), "licences", 3).Resize(w.Context(), 5)
+		require.ErrorContains(w, err, "it is missing, and somebody stands in the line")
+		w.release(h)
+		w.release(w.acquire(sem(1)))
+	})
+}
+
+func TestAResizeIsOfUseToAllAndSurvivesLostReplies(t *testing.T) {
+	inBubble(t, func(w *world) {
+		sem := lock.NewSemaphore(w.session(), "licences", 3)
+		bigger, err := sem.Resize(w.Context(), 5) // before anybody used it
+		require.NoError(w, err)
+		w.release(w.acquire(permits{bigger, 5}))
+		w.srv.Inject(etcdtest.Fault{Path: "/v3/kv/txn", Times: 1, LoseReply: true})
+		smaller, err := bigger.Resize(w.Context(), 2)
+		require.NoError(w, err)
+		again, err := smaller.Resize(w.Context(), 2)
+		require.NoError(w, err)
+		w.release(w.acquire(permits{again, 2}))
+
+		w.srv.Put(lock.Root+"licences/settings", []byte("garbage"))
+		_, err = again.Resize(w.Context(), 3)
+		require.ErrorIs(w, err, lock.ErrMismatch)
+		_, err = lock.NewSemaphore(nil, "licences", 3).Resize(w.Context(), 3)
+		require.ErrorContains(w, err, "no session")
+		ctx, cancel := context.WithCancel(w.Context())
+		cancel()
+		_, err = sem.Resize(ctx, 7)
+		require.ErrorIs(w, err, context.Canceled)
+	})
+}
+
+func TestForgetLeavesWhatIsInUse(t *testing.T) {
+	inBubble(t, func(w *world) {
+		s, c := w.session(), w.client()
+		require.NoError(w, lock.Forget(w.Context(), c, "licences"), "there is nothing")
+		h := w.acquire(permits{lock.NewSemaphore(s, "licences", 3), 1})
+		err := lock.Forget(w.Context(), c, "licences")
+		require.ErrorIs(w, err, lock.ErrHeld)
+		var e *lock.Error
+		require.ErrorAs(w, err, &e)
+		require.Equal(w, h.Token(), e.By[0].Token)
+		w.release(h)
+
+		m := quarantined(s)
+		h = w.acquire(m)
+		w.srv.Delete(w.fronts(h)[0])
+		require.ErrorIs(w, w.ended(h), lock.ErrDeleted)
+		err = lock.Forget(w.Context(), c, "deploy")
+		require.ErrorIs(w, err, lock.ErrQuarantine)
+
+		w.srv.Inject(etcdtest.Fault{Path: "/v3/kv/txn", Times: 1, LoseReply: true})
+		require.NoError(w, lock.Forget(w.Context(), c, "licences"))
+		require.Empty(w, w.line("licences"))
+		ctx, cancel := context.WithCancel(w.Context())
+		cancel()
+		require.ErrorIs(w, lock.Forget(ctx, c, "licences"), context.Canceled)
+		require.ErrorContains(w, lock.Forget(w.Context(), c, ""), "empty")
+	})
+}
+
+func TestAKeyThatWasChangedByHandIsNotDowngraded(t *testing.T) {
+	inBubble(t, func(w *world) {
+		s := w.session()
+		h := w.acquire(aWriter(s))
+		key := w.line("catalog")[0]
+		w.srv.Put(key, []byte("an operator's note"))
+		require.False(w, w.guarded(s, h))
+		_, err := h.Downgrade(w.Context())
+		require.ErrorContains(w, err, key)
+		require.ErrorIs(w, err, lock.ErrMismatch)
+		kv, _ := w.srv.Get(key)
+		require.Equal(w, "an operator's note", string(kv.Value))
+	})
+}
+
+func TestOfTwoDowngradesAtATimeOneIsToldSo(t *testing.T) {
+	inBubble(t, func(w *world) {
+		h := w.acquire(aWriter(w.session()))
+		hold := make(chan struct{})
+		w.srv.Inject(etcdtest.Fault{Path: "/v3/kv/txn", Times: 1, Hold: hold})
+		done := make(chan error, 1)
+		go func() {
+			r, err := h.Downgrade(w.Context())
+			if err == nil {
+				err = r.Release(w.Context())
+			}
+			done <- err
+		}()
+		synctest.Wait()
+		_, err := h.Downgrade(w.Context())
+		require.ErrorContains(w, err, "another call is downgrading it")
+		close(hold)
+		require.NoError(w, <-done)
+	})
+}
+
+func TestDoOfASemaphoreHoldsThePermitsMeanwhile(t *testing.T) {
+	inBubble(t, func(w *world) {
+		sem := lock.NewSemaphore(w.session(), "licences", 3)
+		failure := errors.New("no such build")
+		err := sem.Do(w.Context(), 3, func(ctx context.Context, h *lock.Handle) error {
+			_, err := sem.TryAcquire(ctx, 1)
+			require.ErrorIs(w, err, lock.ErrHeld)
+			return failure
+		})
+		require.ErrorIs(w, err, failure)
+		require.Empty(w, w.contenders("licences"))
+		for _, err := range []error{
+			sem.Do(w.Context(), 4, nil),
+			lock.NewRW(nil, "catalog").Do(w.Context(), nil),
+			lock.NewRW(nil, "catalog").DoRead(w.Context(), nil),
+		} {
+			require.Error(w, err)
+		}
+	})
+}
+
+func TestLookingAtWhatCanNotBeReadIsAClearError(t *testing.T) {
+	inBubble(t, func(w *world) {
+		s := w.session()
+		m := lock.New(s, "licences")
+		w.srv.Put(lock.Root+"licences/settings", []byte("garbage"))
+		w.srv.Put(lock.Root+"stray", nil) // below no name
+		_, err := m.State(w.Context())
+		require.ErrorContains(w, err, lock.Root+"licences/settings")
+		_, err = m.Holder(w.Context())
+		require.ErrorIs(w, err, lock.ErrMismatch)
+		_, err = m.Waiters(w.Context())
+		require.ErrorIs(w, err, lock.ErrMismatch)
+		for st, err := range lock.All(w.Context(), s.Client()) {
+			require.Nil(w, st)
+			require.ErrorContains(w, err, `lock: list "licences"`)
+		}
+		bad := lock.New(s, "")
+		_, err = bad.State(w.Context())
+		require.ErrorContains(w, err, "the name is empty")
+		_, err = bad.Break(w.Context(), 1, "stuck")
+		require.ErrorContains(w, err, "the name is empty")
+		_, err = lock.New(s, "x", lock.WithPrefix(strings.Repeat("p", 600))).TryAcquire(w.Context())
+		require.ErrorContains(w, err, "the prefix is too long")
+		_, err = lock.New(s, "", lock.WithPrefix("raw/p")).Holder(w.Context())
+		require.ErrorContains(w, err, `"raw/p"`)
+	})
+}
+
+func TestAListThatIsLeftEarlyEnds(t *testing.T) {
+	inBubble(t, func(w *world) {
+		s := w.session()
+		for _, name := range []string{"a", "b", "c"} {
+			defer w.release(w.acquire(lock.New(s, name)))
+		}
+		n := 0
+		for range lock.All(w.Context(), s.Client()) {
+			if n++; n == 2 {
+				break
+			}
+		}
+		require.Equal(w, 2, n)
+		ctx, cancel := context.WithCancel(w.Context())
+		cancel()
+		for _, err := range lock.All(ctx, s.Client()) {
+			require.ErrorIs(w, err, context.Canceled)
+		}
+	})
+}
