@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/quorate/quorate/etcd"
+	"github.com/quorate/quorate/internal/mutant"
 )
 
 // cleanUp bounds how long a failed or cancelled wait goes on to take its keys
@@ -97,7 +98,7 @@ func (e *Entry) fail(ctx context.Context, err error) error {
 		return err
 	}
 	var by []Member
-	if e.s.Err() == nil { // otherwise the keys go with the lease
+	if e.s.Err() == nil && !mutant.LockStays { // otherwise the keys go with the lease
 		cctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUp)
 		defer cancel()
 		var rerr error
@@ -216,6 +217,9 @@ func (e *Entry) removal(before func(*place) []etcd.Op) etcd.Txn {
 			// Its creation had no answer. The nonce makes the key its own.
 			t.If[0] = etcd.IfLease(key, etcd.Equal, e.s.Lease())
 		}
+		if mutant.LockLooseRelease {
+			t.If = nil
+		}
 		var first []etcd.Op
 		if before != nil {
 			first = before(p)
@@ -281,10 +285,10 @@ func (e *Entry) firsts(res *etcd.TxnResult) []Member {
 // attempt can bring back, and that the janitor does not look for, are free to be
 // used again.
 func (e *Entry) afterRemoval() {
-	if e.suspect {
+	if e.suspect && !mutant.LockForgetsLate {
 		e.abandon()
 	}
-	if !e.suspect && !e.unsure {
+	if !e.suspect && !e.unsure || mutant.LockReusesKeys {
 		e.freeKeys()
 	}
 }
