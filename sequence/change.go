@@ -3,6 +3,7 @@ package sequence
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/quorate/quorate/etcd"
@@ -84,6 +85,8 @@ func (c *counter) carryOut(ctx context.Context, ch *change) (outcome, error) {
 			return outcome{verdict: applied, rev: res.Header.Revision, nonce: ch.nonce, res: res}, nil
 		case err == nil:
 			return c.refused(ctx, ch, res)
+		case errors.Is(err, etcd.ErrNoSpace) && !ch.open:
+			return c.full(ctx, ch, err)
 		case !errors.Is(err, etcd.ErrUnknownOutcome):
 			if ch.open {
 				err = doubt{err}
@@ -101,6 +104,23 @@ func (c *counter) carryOut(ctx context.Context, ch *change) (outcome, error) {
 			return outcome{}, doubt{errors.Join(werr, err)}
 		}
 	}
+}
+
+// full finds out what became of a change that was answered with "no space",
+// which may be said although it was applied. It was answered, so it does not
+// come later: if the key is as it was, it was not applied.
+func (c *counter) full(ctx context.Context, ch *change, cause error) (outcome, error) {
+	ch.open = true
+	key, mark := etcd.Key(c.key), etcd.Key(markKey(c.key))
+	res, err := c.client.Txn(ctx, etcd.Txn{Then: []etcd.Op{etcd.Get(key), etcd.Get(mark)}})
+	if err != nil {
+		c.known = known{}
+		return outcome{}, doubt{errors.Join(cause, err)}
+	}
+	if kv, ok := res.Results[0].Get.First(); ok && kv.ModRevision == ch.base.mod {
+		return outcome{}, fmt.Errorf("%w: no number was taken", etcd.ErrNoSpace)
+	}
+	return c.refused(ctx, ch, res)
 }
 
 // refused finds out why a change was refused: the key is not as it was.
@@ -139,7 +159,7 @@ func (c *counter) refused(ctx context.Context, ch *change, res *etcd.TxnResult) 
 	case err != nil:
 		return outcome{}, err
 	}
-	c.pace.lost()
+	c.pace.lost(c.rung(res.Results[1].Get))
 	return late, nil
 }
 

@@ -109,3 +109,20 @@ func (w *world) suffer(f etcdtest.Fault, step int, between, in bool) bool {
 	require.False(w, there)
 	return fault.Hits() > 0
 }
+
+func TestAFullServerTakesNoNumberAndSaysSo(t *testing.T) {
+	inBubble(t, func(w *world) {
+		s := w.open("x")
+		require.EqualValues(w, 1, w.next(s))
+		full := &etcdtest.Error{Code: 8, Message: "etcdserver: mvcc: database space exceeded"}
+		w.srv.Inject(etcdtest.Fault{Refuse: full, Times: 1, Match: taking("x")})
+		_, err := s.Next(w.Context())
+		require.ErrorIs(w, err, etcd.ErrNoSpace)
+		require.NotErrorIs(w, err, etcd.ErrUnknownOutcome)
+		require.EqualValues(w, 2, w.next(s))
+
+		w.srv.Inject(etcdtest.Fault{Refuse: full, Commit: true, Times: 1, Match: taking("x")})
+		require.EqualValues(w, 3, w.next(s), "applied although it said so")
+		require.EqualValues(w, 4, w.next(s))
+	})
+}

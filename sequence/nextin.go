@@ -86,15 +86,10 @@ func (c *counter) nextIn(ctx context.Context, txn func(n int64) etcd.Txn) (int64
 			return r.First(), res, nil
 		}
 		in := out.res.Results[0].Txn
-		res := &etcd.TxnResult{Header: out.res.Header, Succeeded: in.Succeeded, Results: in.Results}
-		if in.Succeeded || ch.aside != "" {
-			res.Results = in.Results[1:] // the first is the put of the counter
-		}
+		// The first result is that of the put of the counter.
+		res := &etcd.TxnResult{Header: out.res.Header, Succeeded: in.Succeeded, Results: in.Results[1:]}
 		if !in.Succeeded {
-			c.known = known{state: ch.base.state, mod: ch.base.mod, at: out.rev}
-			if ch.aside != "" {
-				c.known.mod = out.rev
-			}
+			c.known = known{state: ch.base.state, mod: out.rev, at: out.rev}
 			return 0, res, nil
 		}
 		return r.First(), res, nil
@@ -104,16 +99,15 @@ func (c *counter) nextIn(ctx context.Context, txn func(n int64) etcd.Txn) (int64
 // newChangeIn makes the change of NextIn: the caller's transaction is nested in
 // it, so that its Else is carried out only where its own If does not hold.
 //
-// Where there is an Else, the counter is written in it as well, with a nonce of
-// its own: otherwise, if that reply were lost, repeating the change could carry
-// out Then after Else. Without an Else repeating does no harm.
+// Where it does not hold, the counter is written all the same, with a nonce of
+// its own: so an attempt whose reply was lost, and which may still be on its way,
+// can't be applied any more, whatever becomes of the caller's If later.
 func (c *counter) newChangeIn(to state, t etcd.Txn) *change {
 	ch := &change{base: c.known, to: to, nonce: c.nextNonce()}
-	in := etcd.Txn{If: t.If, Else: t.Else}
-	in.Then = append([]etcd.Op{etcd.Put(c.key, encode(to, ch.nonce))}, t.Then...)
-	if len(t.Else) > 0 {
-		ch.aside = c.nextNonce()
-		in.Else = append([]etcd.Op{etcd.Put(c.key, encode(ch.base.state, ch.aside))}, t.Else...)
-	}
-	return ch.do(c, etcd.Nest(in))
+	ch.aside = c.nextNonce()
+	return ch.do(c, etcd.Nest(etcd.Txn{
+		If:   t.If,
+		Then: append([]etcd.Op{etcd.Put(c.key, encode(to, ch.nonce))}, t.Then...),
+		Else: append([]etcd.Op{etcd.Put(c.key, encode(ch.base.state, ch.aside))}, t.Else...),
+	}))
 }

@@ -265,3 +265,34 @@ func TestASingleNextInGetsInBetweenProcessesThatAreSaturated(t *testing.T) {
 		}
 	})
 }
+
+func TestALateAttemptDoesNotTakeANumberAfterItsCallerWasToldThatNoneWas(t *testing.T) {
+	for _, withElse := range []bool{false, true} {
+		inBubble(t, func(w *world) {
+			s, c := w.open("invoices"), w.client()
+			require.EqualValues(w, 1, w.next(s))
+			release := make(chan struct{})
+			late := w.srv.Inject(etcdtest.Fault{Late: release, Times: 1, Match: taking("invoices")})
+			n, res, err := s.NextIn(w.Context(), func(n int64) etcd.Txn {
+				t := etcd.Txn{If: []etcd.Cmp{etcd.Exists(etcd.Key("order"))}, Then: []etcd.Op{put("invoice", "1")}}
+				if withElse {
+					t.Else = []etcd.Op{put("refused", "1")}
+				}
+				return t
+			})
+			require.NoError(w, err)
+			require.False(w, res.Succeeded)
+			require.Zero(w, n)
+			require.Equal(w, 1, late.Hits())
+
+			// Only now the condition holds, and the first attempt arrives.
+			_, err = c.Put(w.Context(), "order", nil)
+			require.NoError(w, err)
+			close(release)
+			synctest.Wait()
+			_, there := w.srv.Get("invoice")
+			require.False(w, there)
+			require.EqualValues(w, 2, w.next(s))
+		}, three...)
+	}
+}

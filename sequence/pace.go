@@ -14,14 +14,18 @@ import (
 //
 //   - A refusal rings: it changes the sequence's mark, in the same commit. Who
 //     wins reads the mark in its own.
-//   - Who has won many times in a row and hears others ring keeps quiet for a
-//     while, and for longer if nobody comes, so that whoever waits gets in.
-//   - Who loses several times in a row sleeps about as long as a winner's row
-//     lasts, and for less the longer it has waited.
+//   - Who has won many times in a row and hears others ring keeps quiet, only
+//     looking now and then, until somebody has come, and for longer if nobody
+//     does.
+//   - Who loses twice in a row sleeps, for less the longer it has waited, and
+//     then listens: it tries when the sequence does not move any more.
 //
-// All times are multiples of how long a commit takes.
+// So processes take turns in rows of commits, which nobody disturbs with
+// attempts that would fail, and each wait is bounded: a winner is quiet for
+// longer than a loser sleeps, and who has listened in vain for long tries
+// anyway. All times are multiples of how long a commit takes.
 type pace struct {
-	commit time.Duration // how long one takes, smoothed
+	commit time.Duration // how long one takes, without outliers
 	ended  time.Time     // when the last one did
 	row    int           // won one after the other
 	losses int           // lost one after the other
@@ -32,11 +36,13 @@ type pace struct {
 }
 
 const (
-	rowLength = 16 // commits in a row, where others wait
-	rowAgain  = 4  // the same, where nobody came when it was quiet
-	tries     = 3  // lost before a sleep; two are lost before the winner can have heard
-	rest      = 6  // commits' time to keep quiet at first; then twice as long
-	maxRests  = 4  // whoever rang has gone
+	rowLength = 32 // commits in a row, where others wait
+	rowAgain  = 8  // the same, where nobody came when it was quiet
+	sleepMost = 16 // commits' time that a loser sleeps; half of it at least
+	quietMost = 24 // commits' time to keep quiet at first; then twice as long
+	maxRests  = 2  // whoever rang has gone
+	lookEvery = 4  // commits' time between looks while it is quiet
+	listens   = 16 // in vain, until it is tried anyway
 )
 
 // unit is the time of a commit, within reason.
@@ -48,20 +54,18 @@ func (p *pace) unit() time.Duration {
 // else rang last.
 func (p *pace) won(begin time.Time, rung int64) {
 	now := time.Now()
-	if begin.Sub(p.ended) > rest*p.unit() {
+	if begin.Sub(p.ended) > quietMost*p.unit() {
 		p.row = 0 // it was quiet anyway
 	}
-	if took := now.Sub(begin); p.commit == 0 {
-		p.commit = took
+	// The first one opens a connection, and one or the other hits a busy moment.
+	if took := now.Sub(begin); took < p.commit || p.commit == 0 {
+		p.commit = (p.commit + took) / 2
 	} else {
-		p.commit += (took - p.commit) / 8
+		p.commit += (took - p.commit) / 16
 	}
 	p.ended, p.losses = now, 0
 	p.row++
-	if rung > p.heard {
-		p.called = p.called || p.heard != 0 // at first it may be an old one
-		p.heard, p.rests = rung, 0
-	}
+	p.hear(rung)
 	row := rowLength
 	if p.rests > 0 {
 		row = rowAgain
@@ -69,31 +73,79 @@ func (p *pace) won(begin time.Time, rung int64) {
 	if !p.called || p.row < row {
 		return
 	}
-	p.quiet = now.Add(rest * p.unit() << p.rests)
+	p.quiet = now.Add(quietMost * p.unit() << p.rests)
 	p.row = 0
 	if p.rests++; p.rests == maxRests {
 		p.called, p.rests = false, 0
 	}
 }
 
-// lost notes that somebody else came before.
-func (p *pace) lost() {
+// hear notes the revision at which somebody else rang last.
+func (p *pace) hear(rung int64) {
+	if rung > p.heard {
+		p.called = p.called || p.heard != 0 // at first it may be an old one
+		p.heard, p.rests = rung, 0
+	}
+}
+
+// lost notes that somebody else came before, and who rang before that.
+func (p *pace) lost(rung int64) {
 	p.losses++
+	p.came()
+	p.hear(rung) // our own ring has covered it
+}
+
+// came notes that somebody else has come.
+func (p *pace) came() {
 	p.row, p.rests, p.called = 0, 0, false
 	p.quiet = time.Time{}
 }
 
-// await waits until it is time to send.
-func (p *pace) await(ctx context.Context) error {
-	d := time.Until(p.quiet)
-	if p.losses > 0 && p.losses%tries == 0 {
-		most := rowLength * p.unit() >> min(p.losses/tries-1, 2)
-		d = most/2 + rand.N(most/2)
+// behind gives how long to sleep before the next attempt.
+func (p *pace) behind() time.Duration {
+	most := sleepMost * p.unit() >> min((p.losses-2)/4, 2)
+	return most/2 + rand.N(most/2)
+}
+
+// ready waits until it is time to send something, and finds out where the
+// sequence is.
+func (c *counter) ready(ctx context.Context) error {
+	for {
+		left := time.Until(c.pace.quiet)
+		if left <= 0 || c.known.mod == 0 {
+			break
+		}
+		if err := sleep(ctx, min(left, lookEvery*c.pace.unit())); err != nil {
+			return err
+		}
+		same, err := c.confirm(ctx)
+		if err != nil {
+			return err
+		}
+		if !same {
+			c.pace.came()
+		}
 	}
-	if d <= 0 {
-		return nil
+	if c.pace.losses < 2 {
+		return c.load(ctx)
 	}
-	return sleep(ctx, d)
+	for range listens {
+		if err := sleep(ctx, c.pace.behind()); err != nil {
+			return err
+		}
+		c.known = known{}
+		if err := c.load(ctx); err != nil {
+			return err
+		}
+		if err := sleep(ctx, c.pace.unit()*3/2); err != nil {
+			return err
+		}
+		if same, err := c.confirm(ctx); same || err != nil {
+			return err
+		}
+		c.pace.losses++
+	}
+	return nil
 }
 
 // retries spaces the attempts at a change whose outcome is unknown.

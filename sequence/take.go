@@ -67,15 +67,6 @@ func (c *counter) fly(ctx context.Context, f *flight) error {
 	}
 }
 
-// ready waits until it is time to send something, and finds out where the
-// sequence is.
-func (c *counter) ready(ctx context.Context) error {
-	if err := c.pace.await(ctx); err != nil {
-		return err
-	}
-	return c.load(ctx)
-}
-
 // assign gives each call of f its numbers, one after the other, and makes the
 // change that takes them; none if there is nothing to take.
 func (c *counter) assign(f *flight) {

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // helpers are those that only some systems have.
@@ -45,6 +46,37 @@ func helper(name string, args []string) int {
 			}
 			fmt.Println("read", in.Text())
 		}
+	case "job": // what it is to do
+		payload, _ := io.ReadAll(os.Stdin)
+		fmt.Printf("%s %s %q\n", os.Getenv("QUORATE_QUEUE"), os.Getenv("QUORATE_ATTEMPT"), payload)
+	case "job-size": // how much it is, if it begins with the right letter
+		first := make([]byte, 1)
+		_, _ = io.ReadFull(os.Stdin, first)
+		if string(first) != args[0] {
+			fmt.Println("not read")
+			return 0
+		}
+		n, _ := io.Copy(io.Discard, os.Stdin)
+		fmt.Println(n + 1)
+	case "job-fails":
+		fmt.Fprintln(os.Stderr, args[1])
+		n, _ := strconv.Atoi(args[0])
+		return n
+	case "job-waits": // until a file is there
+		fmt.Println("ready")
+		for {
+			if _, err := os.Stat(args[0]); err == nil {
+				return 0
+			}
+			time.Sleep(5 * time.Millisecond)
+		}
+	case "job-group": // tells a witness in which group it runs
+		conn, err := net.Dial("tcp", args[0])
+		if err != nil {
+			return 1
+		}
+		fmt.Fprintln(conn, os.Getpid(), group())
+		conn.Close()
 	case "wait": // for ever
 		fmt.Println("ready", os.Getpid())
 		select {}

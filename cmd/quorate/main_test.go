@@ -190,7 +190,13 @@ func client(t *testing.T) *etcd.Client {
 // contenders gives the keys of those who hold the lock or wait for it.
 func contenders(t *testing.T, c *etcd.Client, name string) []etcd.KV {
 	t.Helper()
-	r, err := c.Get(t.Context(), etcd.Prefix("quorate/lock/"+name))
+	return keysBelow(t, c, "quorate/lock/"+name)
+}
+
+// keysBelow gives the keys that start with prefix.
+func keysBelow(t *testing.T, c *etcd.Client, prefix string) []etcd.KV {
+	t.Helper()
+	r, err := c.Get(t.Context(), etcd.Prefix(prefix))
 	if err != nil {
 		t.Fatal(err)
 	}

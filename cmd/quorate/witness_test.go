@@ -62,3 +62,17 @@ func (w *witness) gone() {
 		require.False(w.t, asTimeout(err, &timeout), "it still runs")
 	}
 }
+
+// alive reports whether any of them still runs.
+func (w *witness) alive() bool {
+	w.t.Helper()
+	for _, c := range w.conns {
+		require.NoError(w.t, c.SetReadDeadline(time.Now().Add(time.Millisecond)))
+		_, err := c.Read(make([]byte, 1))
+		var timeout net.Error
+		if asTimeout(err, &timeout) {
+			return true
+		}
+	}
+	return false
+}

@@ -45,6 +45,9 @@ func NewGuard() (*Guard, error) {
 	return &Guard{}, nil
 }
 
+// Renew does nothing: the job serves any number of commands.
+func (g *Guard) Renew() error { return nil }
+
 // Close does nothing: the job lasts as long as the process.
 func (g *Guard) Close() error { return nil }
 
@@ -56,7 +59,7 @@ type process struct {
 func (g *Guard) start(c Command) (*process, error) {
 	proc, err := os.StartProcess(c.Path, c.Args, &os.ProcAttr{
 		Env:   c.Env,
-		Files: []*os.File{os.Stdin, os.Stdout, os.Stderr},
+		Files: c.files(),
 		Sys:   &syscall.SysProcAttr{CreationFlags: windows.CREATE_NEW_PROCESS_GROUP},
 	})
 	if err != nil {

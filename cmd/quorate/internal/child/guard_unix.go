@@ -23,6 +23,7 @@ const GuardArg = "__guard"
 const (
 	wordDeadline = "deadline" // + time: kill the group when the clock shows it
 	wordLeave    = "leave"    // + group: go to that group, so that only what is left is in ours
+	wordLead     = "lead"     // lead a group again, with no deadline
 	wordDone     = "done"     // nothing is left to guard
 	wordReady    = "ready"
 	wordLeft     = "left"
@@ -90,6 +91,12 @@ func GuardMain() int {
 					return kill()
 				}
 				fmt.Println(wordLeft)
+			case word == wordLead:
+				if err := syscall.Setpgid(0, 0); err != nil {
+					return 1
+				}
+				deadline = 0
+				fmt.Println(wordReady)
 			case word == wordDone:
 				return 0
 			}
@@ -105,6 +112,7 @@ type Guard struct {
 	heard *os.File
 	ended bool // reaped
 	left  bool // no longer in the group
+	ready bool // it has said so
 }
 
 // NewGuard starts a guard and does not wait for it to be ready, so it costs
@@ -151,6 +159,21 @@ func newGuard() (*Guard, error) {
 	g := &Guard{pid: p.Pid, tell: tell, heard: heard, hear: bufio.NewReader(heard)}
 	_ = p.Release() // reaped by wait4, together with the group
 	return g, nil
+}
+
+// Renew makes the guard ready for another Run. After an error it is of no more
+// use, and Close is to be called as ever.
+func (g *Guard) Renew() error {
+	if g.tell == nil || g.ended || !g.left {
+		return errors.New("the guard process has ended")
+	}
+	g.left = false
+	err := g.say(wordLead)
+	if err == nil {
+		err = g.expect(wordReady)
+	}
+	g.ready = err == nil
+	return err
 }
 
 // Close ends the guard, and with it what is left of its group.

@@ -22,10 +22,16 @@ type process struct {
 
 // start runs c in the guard's group.
 func (g *Guard) start(c Command) (*process, error) {
-	if err := g.expect(wordReady); err != nil {
-		return nil, err
+	if !g.ready {
+		if err := g.expect(wordReady); err != nil {
+			return nil, err
+		}
 	}
-	p := &process{g: g, events: make(chan event, 1), tty: openTerminal(g.pid)}
+	g.ready = false
+	p := &process{g: g, events: make(chan event, 1)}
+	if c.Files == nil {
+		p.tty = openTerminal(g.pid)
+	}
 	if p.tty.wanted() {
 		p.tty.give()
 	}
@@ -48,7 +54,7 @@ func (p *process) tend(c Command, started chan<- error) {
 	reapOrphans()
 	proc, err := os.StartProcess(c.Path, c.Args, &os.ProcAttr{
 		Env:   c.Env,
-		Files: []*os.File{os.Stdin, os.Stdout, os.Stderr},
+		Files: c.files(),
 		Sys:   attributes(p.g.pid),
 	})
 	if err != nil {

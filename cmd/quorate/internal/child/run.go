@@ -12,6 +12,19 @@ type Command struct {
 	Path string   // the executable
 	Args []string // its arguments, the command's own name first
 	Env  []string // its environment
+
+	// Files are its standard input, output and error instead of this process's.
+	// A command that has them runs in the background: the terminal is not for
+	// it. Nil where it has those of this process, the terminal included.
+	Files *[3]*os.File
+}
+
+// files gives the standard input, output and error of the command.
+func (c Command) files() []*os.File {
+	if c.Files != nil {
+		return c.Files[:]
+	}
+	return []*os.File{os.Stdin, os.Stdout, os.Stderr}
 }
 
 // Options say how long a command may run and who speaks to it.
@@ -39,13 +52,13 @@ type Exit struct {
 	Signal os.Signal
 }
 
-// Run runs c with this process's standard input, output and error and waits
-// for its end. When ctx ends, the group is asked to end and killed after
+// Run runs c, with this process's standard input, output and error unless it
+// has its own, and waits for its end. When ctx ends, the group is asked to end and killed after
 // Options.Grace, or by the deadline if that is sooner. What the command left
 // running in its group is ended the same way before Run returns. An error means
 // that c was not started, or that its guard was lost.
 //
-// A Guard serves one Run.
+// A Guard serves one Run, and another one after Renew.
 func (g *Guard) Run(ctx context.Context, c Command, o Options) (Exit, error) {
 	p, err := g.start(c)
 	if err != nil {

@@ -136,6 +136,13 @@ func (f *lockFlags) check(c *cobra.Command) error {
 		return usage("--try and --timeout exclude each other")
 	case c.Flags().Changed("timeout") && f.timeout <= 0:
 		return usage("--timeout must be positive, not %v; --try does not wait at all", f.timeout)
+	}
+	return f.checkLease(c)
+}
+
+// checkLease checks the flags about the lease and fills in --grace.
+func (f *lockFlags) checkLease(c *cobra.Command) error {
+	switch {
 	case f.ttl < 2*time.Second:
 		return usage("--ttl must be at least 2s, not %v", f.ttl)
 	case f.ttl > 24*time.Hour:

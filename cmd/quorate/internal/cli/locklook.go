@@ -51,8 +51,8 @@ func oneLock(c *cobra.Command, args []string) error {
 	return nil
 }
 
-// withClient runs f with a client, for at most --command-timeout or until a
-// signal.
+// withClient runs f with a client, for at most twice --command-timeout (a member
+// that hangs costs that once, and so long it is tried again) or until a signal.
 func (a *app) withClient(c *cobra.Command, f func(context.Context, *etcd.Client) error) error {
 	client, err := a.connect(c, nil)
 	if err != nil {
@@ -61,7 +61,7 @@ func (a *app) withClient(c *cobra.Command, f func(context.Context, *etcd.Client)
 	defer client.Close()
 	ctx, stop := a.signals.Context(c.Context())
 	defer stop()
-	ctx, cancel := context.WithTimeout(ctx, a.flags.commandTimeout)
+	ctx, cancel := context.WithTimeout(ctx, 2*a.flags.commandTimeout)
 	defer cancel()
 	return f(ctx, client)
 }

@@ -70,7 +70,7 @@ where "quorate dev" starts one.`,
 	f.StringVar(&g.namespace, "namespace", "", "`prefix` of every key")
 	f.BoolVar(&g.json, "json", false, "machine-readable output")
 	f.BoolVar(&g.debug, "debug", false, "log what happens to standard error")
-	root.AddCommand(a.devCommand(), a.demoCommand(), a.statusCommand(), a.lockCommand(), a.electCommand(), a.versionCommand())
+	root.AddCommand(a.devCommand(), a.demoCommand(), a.statusCommand(), a.lockCommand(), a.electCommand(), a.seqCommand(), a.queueCommand(), a.versionCommand())
 	root.InitDefaultCompletionCmd()
 	root.InitDefaultHelpCmd()
 	for _, c := range root.Commands() {

@@ -1,0 +1,71 @@
+package queue
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// prefetchTime is how much work a consumer has at hand, about.
+	prefetchTime = 50 * time.Millisecond
+	// prefetchMost bounds what is claimed in advance by default.
+	prefetchMost = 1000
+)
+
+// prefetching finds how much is to be claimed in advance.
+type prefetching struct {
+	fixed bool
+	spare int           // what handlers take at once
+	busy  chan struct{} // a token: a job was begun
+	done  atomic.Int64  // jobs done since the last look
+}
+
+func (p *prefetching) init(cfg WorkerConfig) {
+	p.fixed, p.spare = cfg.Prefetch != 0, cfg.Concurrency
+	p.busy = make(chan struct{}, 1)
+}
+
+// begun is called when a job is begun.
+func (p *prefetching) begun() {
+	select {
+	case p.busy <- struct{}{}:
+	default:
+	}
+}
+
+// ended is called when a job is done.
+func (p *prefetching) ended() { p.done.Add(1) }
+
+// adjust keeps the prefetch at what handlers do in prefetchTime, as long as they
+// do anything. It grows at once and shrinks by halves; what is far too much then
+// is handed back for others to take.
+func (r *workerRun[T]) adjust(ctx context.Context) {
+	p := &r.pace
+	if p.fixed {
+		return
+	}
+	tick := time.NewTicker(prefetchTime)
+	defer tick.Stop()
+	n := 0
+	for ctx.Err() == nil {
+		if n == 0 { // nothing to look after until a job is begun
+			select {
+			case <-p.busy:
+			case <-ctx.Done():
+				return
+			}
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+		n = min(max(int(p.done.Swap(0)), n/2), prefetchMost)
+		if left := r.c.setPrefetch(n); left > 2*(n+p.spare) {
+			if err := r.c.handBackFrom(ctx, n+p.spare); err != nil {
+				r.log.Debug("queue worker could not hand back", "queue", r.c.q.name, "error", err)
+			}
+		}
+	}
+}

@@ -1,0 +1,59 @@
+package sequence_test
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/quorate/quorate/etcdtest"
+)
+
+// With commits that take a millisecond, 8 goroutines get 8 numbers a
+// millisecond as long as their process is alone.
+func TestProcessesThatContendShareFairlyAndLoseLittle(t *testing.T) {
+	for _, processes := range []int{1, 2, 8} {
+		inBubble(t, func(w *world) {
+			const long = 2 * time.Second
+			w.next(w.open("x"))
+			w.srv.Inject(etcdtest.Fault{Delay: 500 * time.Microsecond, DelayReply: 500 * time.Microsecond})
+			ctx, cancel := context.WithTimeout(w.Context(), long)
+			defer cancel()
+			var (
+				wg     sync.WaitGroup
+				counts = make([][8]int, processes)
+				before = w.srv.Revision()
+			)
+			for p := range counts {
+				s := w.open("x")
+				for g := range 8 {
+					wg.Go(func() {
+						for ctx.Err() == nil {
+							if _, err := s.Next(w.Context()); err == nil {
+								counts[p][g]++
+							}
+						}
+					})
+				}
+			}
+			wg.Wait()
+			ideal := 8 * int(long/time.Millisecond)
+			total, least := 0, ideal
+			for _, c := range counts {
+				sum := 0
+				for _, n := range c {
+					sum += n
+				}
+				total += sum
+				least = min(least, sum)
+			}
+			commits := w.srv.Revision() - before
+			w.Logf("%d processes: %d of %d numbers, the least %d, %d commits", processes, total, ideal, least, commits)
+			require.Greater(w, total, ideal/2)
+			require.Greater(w, least, total/processes/3)
+			require.Less(w, commits, int64(ideal/8*3/2), "attempts that fail are few")
+		})
+	}
+}
