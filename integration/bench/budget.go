@@ -23,12 +23,13 @@ const usual = 2
 var heavy = map[string]int{
 	"lock-handover":         4,
 	"election-handover":     4,
-	"queue-16":              8,
-	"queue-procs":           4,
-	"queue-flat":            8,
+	"queue-16":              10,
+	"queue-procs":           5,
+	"queue-flat":            14,
 	"watch-10k":             5,
 	"watch-10k-memory":      0, // these come with watch-10k
 	"watch-10k-connections": 0,
+	"size":                  4,
 	"size-modules":          0, // and this with size
 }
 
