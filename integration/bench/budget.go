@@ -12,7 +12,7 @@ const quickly = 48 * time.Second // for all scenarios
 
 var (
 	fullPlan  = plan{rounds: 5, round: 2 * time.Second, warm: time.Second}
-	quickPlan = plan{rounds: 9, round: 200 * time.Millisecond, warm: 200 * time.Millisecond}
+	quickPlan = plan{rounds: 15, round: 150 * time.Millisecond, warm: 150 * time.Millisecond}
 )
 
 // usual is the weight of a scenario that heavy does not name.
