@@ -46,6 +46,10 @@ func TestInALockInConstantUseAContenderCostsTwoRequestsAndNoWatch(t *testing.T) 
 }
 
 func TestManyGoroutinesOfManySessionsTakeTurnsWithoutEnd(t *testing.T) {
+	turns := 25
+	if underRace {
+		turns = 8
+	}
 	for name, trouble := range map[string]func(w *world, rnd *rand.Rand){
 		"undisturbed":        func(*world, *rand.Rand) {},
 		"watches break":      func(w *world, _ *rand.Rand) { w.srv.DropWatches() },
@@ -70,7 +74,7 @@ func TestManyGoroutinesOfManySessionsTakeTurnsWithoutEnd(t *testing.T) {
 					m := lock.New(w.session(), "deploy")
 					for range 3 {
 						wg.Go(func() {
-							for range 25 {
+							for range turns {
 								h, err := m.Acquire(w.Context())
 								if err != nil {
 									require.ErrorIs(w, err, lock.ErrDeleted)
