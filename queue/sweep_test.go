@@ -23,6 +23,8 @@ type mishap struct {
 	// (after) before it is answered.
 	does  func(*act)
 	after bool
+	// late lets the request arrive after that, whoever has given it up.
+	late bool
 	// permits says which errors the process may see.
 	permits []error
 }
@@ -50,6 +52,7 @@ var mishaps = []mishap{
 	{name: "the reply is lost", fault: etcdtest.Fault{LoseReply: true}},
 	{name: "the reply is later than an attempt lasts", fault: etcdtest.Fault{DelayReply: 7 * time.Second}},
 	{name: "the request is late", fault: etcdtest.Fault{Delay: 3 * time.Second}},
+	{name: "the request arrives when it has been repeated", does: func(*act) { time.Sleep(20 * time.Second) }, late: true},
 	{name: "the answer is garbage after the commit", fault: etcdtest.Fault{Commit: true, Reply: etcdtest.TextReply(502, "text/html", "<html>bad gateway</html>")}},
 	{name: "the context ends before it is carried out", does: func(a *act) { a.cancel() }, permits: []error{context.Canceled}},
 	{name: "the context ends before the answer", does: func(a *act) { a.cancel() }, after: true, permits: []error{context.Canceled}},
@@ -127,9 +130,13 @@ func (w *world) suffer(m mishap, step int) bool {
 	f.Path, f.Members, f.Skip, f.Times = "/v3/kv/txn", []int{1}, step, 1
 	done := make(chan struct{})
 	hold := make(chan struct{})
-	if m.does != nil && m.after {
+	switch {
+	case m.does == nil:
+	case m.late:
+		f.Late = hold
+	case m.after:
 		f.HoldReply = hold
-	} else if m.does != nil {
+	default:
 		f.Hold = hold
 	}
 	in := w.srv.Inject(f)
