@@ -49,7 +49,7 @@ func (s *storm) wrongly(format string, args ...any) {
 // members die and pause, watches break, leases expire and history is compacted.
 // Then it replays every event of the server.
 func TestNothingIsLostOrDoneTwiceWhateverGoesWrong(t *testing.T) {
-	for seed := range uint64(12 / stride) {
+	for seed := range uint64(8 / stride) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			t.Parallel()
 			inBubble(t, func(w *world) { w.storm(seed) }, etcdtest.WithMembers(3))
