@@ -87,11 +87,17 @@ func (e *Entry) note(err error) {
 // pass.
 func (e *Entry) remove(ctx context.Context) (there bool, err error) {
 	t := e.removal(e.farewell)
+	short := e.shorten(&t)
 	unknown := false
 	var pace pacer
 	for {
 		res, err := e.s.Client().Txn(ctx, t)
 		if err == nil {
+			if short && !res.Succeeded {
+				// Somebody has changed the key, or it is not the entry's.
+				short, t = false, e.removal(e.farewell)
+				continue
+			}
 			e.afterRemoval()
 			return unknown || e.allSucceeded(res), nil
 		}
@@ -99,6 +105,7 @@ func (e *Entry) remove(ctx context.Context) (there bool, err error) {
 		if errors.Is(err, etcd.ErrNoSpace) && e.waited {
 			e.waited = false // without a farewell it passes
 			t = e.removal(nil)
+			short = short && e.shorten(&t)
 			continue
 		}
 		if !transient(err) || ctx.Err() != nil || e.s.Err() != nil {
