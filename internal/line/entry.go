@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/quorate/quorate/etcd"
+	"github.com/quorate/quorate/internal/mutant"
 )
 
 // A Want is a place in a line that somebody asks for.
@@ -135,7 +136,7 @@ func (e *Entry) Err() error {
 // Guard holds as long as the entry's keys are as it created them.
 func (e *Entry) Guard() etcd.Cmp {
 	return e.all(func(p *place) etcd.Cmp {
-		if p.Rule.Strict {
+		if p.Rule.Strict && !mutant.LockLooseGuard {
 			return etcd.IfModRevision(etcd.Key(p.key), etcd.Equal, e.rev)
 		}
 		return e.own(p)

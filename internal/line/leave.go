@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/quorate/quorate/etcd"
+	"github.com/quorate/quorate/internal/mutant"
 )
 
 // Release takes the entry out of its lines. It is idempotent, and of several
@@ -140,6 +141,9 @@ func (e *Entry) removal(before func(*place) []etcd.Op) etcd.Txn {
 			// Its creation had no answer. The nonce makes the key its own.
 			t.If[0] = etcd.IfLease(key, etcd.Equal, e.s.Lease())
 		}
+		if mutant.LockLooseRelease {
+			t.If = nil
+		}
 		var first []etcd.Op
 		if before != nil {
 			first = before(p)
@@ -205,10 +209,10 @@ func (e *Entry) firsts(res *etcd.TxnResult) []Member {
 // attempt can bring back, and that the janitor does not look for, are free to be
 // used again.
 func (e *Entry) afterRemoval() {
-	if e.suspect {
+	if e.suspect && !mutant.LockForgetsLate {
 		e.abandon()
 	}
-	if !e.suspect && !e.unsure {
+	if !e.suspect && !e.unsure || mutant.LockReusesKeys {
 		e.freeKeys()
 	}
 }
