@@ -130,3 +130,23 @@ func TestADeposeOfALeaderWhoHasSpokenSinceSaysThatItHasChanged(t *testing.T) {
 		w.resign(w.leads(b))
 	})
 }
+
+// The first attempt may still come, so the refusal of its repetition is not the
+// last word.
+func TestAProclamationThatMayStillComeIsOfUnknownOutcome(t *testing.T) {
+	inBubble(t, func(w *world) {
+		a := w.campaign(stand(w.at(1)), "a")
+		in, apply := w.late()
+		w.srv.Inject(etcdtest.Fault{Path: "/v3/kv/txn", Times: 1, Skip: 1, Refuse: &etcdtest.Error{Code: etcdtest.PermissionDenied, Message: "etcdserver: permission denied"}})
+		err := a.Proclaim(w.Context(), []byte("a2"))
+		require.ErrorIs(w, err, etcd.ErrPermissionDenied)
+		require.ErrorIs(w, err, etcd.ErrUnknownOutcome)
+		require.Equal(w, 1, in.Hits())
+		apply()
+		synctest.Wait()
+		l, err := stand(w.at(0)).Leader(w.Context())
+		require.NoError(w, err)
+		require.Equal(w, "a2", string(l.Value))
+		w.resign(a)
+	}, three...)
+}
