@@ -1,6 +1,14 @@
 package election_test
 
-import "github.com/quorate/quorate/etcdtest"
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/quorate/quorate/etcdtest"
+)
 
 // late holds up the next transaction of the troubled member until the function
 // is called, which carries it out then, whoever still waits for it.
@@ -8,4 +16,31 @@ func (w *world) late() (in *etcdtest.Injected, apply func()) {
 	hold := make(chan struct{})
 	in = w.srv.Inject(etcdtest.Fault{Members: []int{1}, Path: "/v3/kv/txn", Times: 1, Late: hold})
 	return in, func() { close(hold) }
+}
+
+// The enqueue that had no answer is carried out right before its repetition, and
+// in between the candidate is handed the leadership, which takes its key away: the
+// repetition must not put it in the line again.
+func TestACandidateIsHandedTheLeadershipBetweenTheAttemptsToEnterTheLine(t *testing.T) {
+	inBubble(t, func(w *world) {
+		e := stand(w.at(0))
+		a := w.campaign(e, "a")
+		_, apply := w.late()
+		hold := make(chan struct{})
+		again := w.srv.Inject(etcdtest.Fault{Members: []int{1}, Path: "/v3/kv/txn", Times: 1, Skip: 1, Hold: hold})
+		it := w.start(w.Context(), stand(w.at(1)), "it")
+		require.NoError(w, again.Await(w.Context(), 1))
+		require.Len(w, w.line(), 1)
+		apply()
+		synctest.Wait()
+		require.NoError(w, a.Transfer(w.Context(), w.waiting(e, "it")))
+		close(hold)
+		term := w.leads(it)
+		require.Greater(w, term.Token(), a.Token())
+		require.True(w, w.guarded(w.clientAt(0), term))
+		require.Len(w, w.line(), 2, "the leader's key and the handover's")
+		w.resign(term)
+		time.Sleep(time.Minute)
+		require.Empty(w, w.line())
+	}, three...)
 }

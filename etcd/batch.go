@@ -9,11 +9,17 @@ import (
 	"time"
 )
 
-// Group commit. A call that finds few enough requests under way goes out at
-// once, as itself. Otherwise it waits in a queue, and as soon as a request
-// returns, all that waits and may travel together leaves as one transaction.
-// There are no timers: an idle client pays no latency, and a busy one shares
-// the cost of a request, and of a raft entry, among its callers.
+// Group commit. A call that finds no request under way, or one single call,
+// goes out at once, as itself. Otherwise it waits in a queue, and as soon as a
+// request returns, all that waits and may travel together leaves as one
+// transaction. There are no timers: an idle client pays no latency, and a busy
+// one shares the cost of a request, and of a raft entry, among its callers.
+//
+// Why so few under way: a request costs the server far more than one more
+// member of it, so two small ones in parallel are slower than one large one,
+// even for those who wait for it. Two single calls are the exception, because
+// each would wait for the whole of the other; and what fills a request gains
+// nothing by waiting.
 //
 // What may travel together (batch_take.go):
 //   - No write of one member may meet anything that another member compares,
@@ -38,8 +44,8 @@ import (
 // A group gathers calls of one sort: reads or writes.
 //
 // A place is the right to have a request under way; there are limit of them.
-// Only while all are taken does anybody wait in the queue, and whoever gives a
-// place up passes it on: to a batch, to a call that leaves alone, or back.
+// While anybody waits in the queue at least one is taken, and whoever gives a
+// place up looks whether a batch, or a call alone, is to leave in it.
 type group struct {
 	c     *Client
 	limit int // places
@@ -48,6 +54,7 @@ type group struct {
 
 	mu     sync.Mutex
 	flying int // places taken
+	riding int // calls on their way in them
 	queue  []*call
 	limits batchLimits
 	claims claims // of the batch that is being put together
@@ -94,23 +101,30 @@ func (g *group) do(ctx context.Context, k *call) (OpResult, error) {
 
 // inPlace sends k as itself in a place that its caller owns.
 func (g *group) inPlace(ctx context.Context, k *call) (OpResult, error) {
-	defer g.next()
+	defer g.next(1)
 	return g.c.single(ctx, k)
 }
 
 // enter takes a place, or puts k in the queue and reports false.
 func (g *group) enter(k *call) bool {
+	var batch []*call
 	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.flying < g.limit {
+	at := len(g.queue) == 0 && (g.flying == 0 || g.besideOne())
+	switch {
+	case at:
 		g.flying++
-		return true
-	}
-	if k != nil {
+		g.riding++
+	case k != nil:
 		g.queue = append(g.queue, k)
+		batch = g.depart()
 	}
-	return false
+	g.mu.Unlock()
+	g.launch(batch)
+	return at
 }
+
+// besideOne reports whether there is a place beside a single call under way.
+func (g *group) besideOne() bool { return g.flying < g.limit && g.riding <= 1 }
 
 // withdraw is for a caller who gives up. It reports whether k is on its way
 // with others or has an outcome; otherwise it was never sent and will not be.
@@ -118,7 +132,7 @@ func (g *group) withdraw(k *call) (sent bool) {
 	g.mu.Lock()
 	if k.place {
 		g.mu.Unlock()
-		g.next() // the place was k's already: pass it on
+		g.next(1) // the place was k's already: pass it on
 		return false
 	}
 	defer g.mu.Unlock()
@@ -130,32 +144,44 @@ func (g *group) withdraw(k *call) (sent bool) {
 	return true
 }
 
-// next passes on the place of a request that has returned: what waits leaves
-// in it, or it becomes free.
-func (g *group) next() {
-	batch := g.advance()
+// next gives up the place of a request of n calls that has returned: what waits
+// may leave in it.
+func (g *group) next(n int) { g.launch(g.advance(n)) }
+
+// launch sends batch, in the place that it has taken.
+func (g *group) launch(batch []*call) {
 	if len(batch) > 0 && g.c.start(func() { g.fly(batch) }) != nil {
 		g.fly(batch) // the client is closed, which ends the batch at once
 	}
 }
 
-// advance gives the next batch to send, if there is one of several members. A
-// call that leaves without company goes as itself, sent by its caller, who
-// inherits the place.
-func (g *group) advance() []*call {
+// advance gives up the place of n calls and gives the next batch to send, if
+// there is one to leave now.
+func (g *group) advance(n int) []*call {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	batch := g.take()
-	switch len(batch) {
-	case 0:
-		g.flying--
-		return nil
-	case 1:
-		batch[0].place = true
-		close(batch[0].done)
+	g.flying--
+	g.riding -= n
+	return g.depart()
+}
+
+// depart takes a place for the next batch of several members, if there is one
+// to leave now. A call that leaves without company goes as itself, sent by its
+// caller, who owns the place. g.mu is held.
+func (g *group) depart() []*call {
+	n := len(g.queue)
+	if n == 0 || g.flying > 0 && !g.besideOne() && !(g.flying < g.limit && n >= g.limits.ops) {
 		return nil
 	}
-	return batch
+	batch := g.take()
+	g.flying++
+	g.riding += len(batch)
+	if len(batch) > 1 {
+		return batch
+	}
+	batch[0].place = true
+	close(batch[0].done)
+	return nil
 }
 
 // gather lets those whose calls have just returned run before the next batch

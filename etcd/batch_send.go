@@ -32,7 +32,7 @@ func (g *group) fly(batch []*call) {
 				wait = nil // closed: what follows fails at once
 			}
 		}
-		batch = g.advance()
+		batch = g.advance(len(batch))
 	}
 }
 
@@ -111,7 +111,9 @@ func decodeBatch(rd *jsonwire.Reader, ns int, calls []*call) ([]OpResult, error)
 		case "responses":
 			for range rd.Array {
 				results = append(results, OpResult{})
-				d.opResultIn(&results[len(results)-1], &s)
+				if d.opResultIn(&results[len(results)-1], &s); len(results) > len(calls) {
+					d.Refuse("more results than calls")
+				}
 			}
 		}
 	}

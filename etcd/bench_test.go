@@ -66,6 +66,20 @@ func BenchmarkDecode(b *testing.B) {
 	}
 }
 
+// BenchmarkPrepare makes a call ready to share a request: what it touches, how
+// deep it is, and its part of the body.
+func BenchmarkPrepare(b *testing.B) {
+	for name, op := range benchOps {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				k := &call{op: op}
+				k.prepare("ns/")
+			}
+		})
+	}
+}
+
 // BenchmarkTake puts batches together from a queue of calls on distinct keys.
 func BenchmarkTake(b *testing.B) {
 	for name, op := range benchOps {

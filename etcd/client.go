@@ -31,7 +31,8 @@ type Client struct {
 	wgMu sync.Mutex     // held to add to wg, which nobody does once life has ended
 }
 
-// How many requests of each sort are under way before calls share them.
+// How many requests of each sort are under way at most, at one time, where
+// calls may share them.
 const (
 	readsUnderWay  = 2
 	writesUnderWay = 2

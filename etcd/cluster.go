@@ -190,7 +190,9 @@ func decodeMembers(rd *jsonwire.Reader) (one *Member, all []Member) {
 		case "members":
 			for range rd.Array {
 				all = append(all, Member{})
-				all[len(all)-1].decode(rd)
+				if all[len(all)-1].decode(rd); all[len(all)-1].ID == 0 {
+					rd.Refuse("member without an id")
+				}
 			}
 		}
 	}

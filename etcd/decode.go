@@ -57,10 +57,14 @@ func (d decoder) kv(kv *KV) {
 	}
 }
 
+// kvs reads keys. Each has a name, and a mere {} must not cost the memory of a
+// key.
 func (d decoder) kvs(dst []KV) []KV {
 	for range d.Array {
 		dst = append(dst, KV{})
-		d.kv(&dst[len(dst)-1])
+		if d.kv(&dst[len(dst)-1]); dst[len(dst)-1].Key == "" {
+			d.Refuse("key without a name")
+		}
 	}
 	return dst
 }
@@ -119,6 +123,9 @@ func (d decoder) txn(r *TxnResult) {
 			for range d.Array {
 				r.Results = append(r.Results, OpResult{})
 				d.opResult(&r.Results[len(r.Results)-1])
+				if r.Results[len(r.Results)-1].kinds() == 0 {
+					d.Refuse("an operation without a result")
+				}
 			}
 		}
 	}

@@ -20,16 +20,16 @@ type RequestInfo struct {
 	Endpoint string
 	Attempt  int // 1 is the first
 	Duration time.Duration
-	Sent     int // bytes of the request's body
-	Received int // bytes of the reply's body
-	Err      error
+	Sent     int   // bytes of the request's body
+	Received int   // bytes of the reply's body
+	Err      error // nil if it succeeded
 }
 
 // BatchInfo describes a request that carries several calls.
 type BatchInfo struct {
-	Calls int
-	Bytes int
-	Write bool
+	Calls int  // how many share it
+	Bytes int  // of its body
+	Write bool // whether they write or read
 }
 
 // WatchConnInfo describes a change of a watch connection.

@@ -110,9 +110,9 @@ func (c *Client) Defragment(ctx context.Context, endpoint string) error {
 // have the same HashKV at one revision.
 type HashResult struct {
 	Header          Header
-	Hash            uint32
-	CompactRevision int64 // of HashKV: up to where history was compacted
-	HashRevision    int64 // of HashKV: up to where the hash goes; 0 before etcd 3.6
+	Hash            uint32 // CRC-32 (Castagnoli)
+	CompactRevision int64  // of HashKV: up to where history was compacted
+	HashRevision    int64  // of HashKV: up to where the hash goes; 0 before etcd 3.6
 }
 
 // Hash gives the hash of the whole database of the member at endpoint, one of

@@ -2,23 +2,23 @@ package etcd
 
 // A Header tells where and when an answer was made.
 type Header struct {
-	ClusterID uint64
-	MemberID  uint64
+	ClusterID uint64 // of the cluster; another one after a wipe
+	MemberID  uint64 // of the member that answered
 	// Revision is the revision of the whole key space when the answer was
 	// made; of a write, the revision of its commit. Calls that shared a commit
 	// have the same revision (see Config.NoGroupCommit).
 	Revision int64
-	RaftTerm uint64
+	RaftTerm uint64 // grows with every election among the members
 }
 
 // A KV is a key with its value and history.
 type KV struct {
-	Key            string
-	Value          []byte
-	CreateRevision int64 // the revision that created the key
-	ModRevision    int64 // the revision that last changed it
-	Version        int64 // number of changes since it was created; 1 is the creation
-	Lease          LeaseID
+	Key            string  // below the client's namespace
+	Value          []byte  // nil if it is empty or was not asked for
+	CreateRevision int64   // the revision that created the key
+	ModRevision    int64   // the revision that last changed it
+	Version        int64   // number of changes since it was created; 1 is the creation
+	Lease          LeaseID // the lease it is bound to, or 0
 }
 
 // GetResult is what a Get read.

@@ -24,12 +24,12 @@ var (
 // for its cause.
 type SessionError struct {
 	Lease    LeaseID
-	TTL      time.Duration
-	Renewed  time.Time // when the last renewal that succeeded was sent
-	Deadline time.Time // until when the session was good for that reason
-	Ended    time.Time // when the end was noticed
-	Kind     error     // ErrSessionExpired, ErrSessionRevoked, ErrSessionClosed, ErrClosed or ErrClusterChanged
-	Err      error     // why the last attempt to renew failed; may be nil
+	TTL      time.Duration // of the lease, as granted
+	Renewed  time.Time     // when the last renewal that succeeded was sent
+	Deadline time.Time     // until when the session was good for that reason
+	Ended    time.Time     // when the end was noticed
+	Kind     error         // ErrSessionExpired, ErrSessionRevoked, ErrSessionClosed, ErrClosed or ErrClusterChanged
+	Err      error         // why the last attempt to renew failed; may be nil
 }
 
 // Error tells the lease, the reason and, of an expiry, the times.

@@ -12,16 +12,16 @@ import (
 // A Status is what one member says of itself.
 type Status struct {
 	Header         Header
-	Version        string // of the server, such as "3.6.14"
-	StorageVersion string // of its database; empty before etcd 3.6
-	DBSize         int64  // bytes that the database takes on disk
-	DBSizeInUse    int64  // bytes of it that hold data; Defragment gives the rest back
-	Quota          int64  // bytes at which it stops taking puts; 0 before etcd 3.6
-	Leader         MemberID
+	Version        string   // of the server, such as "3.6.14"
+	StorageVersion string   // of its database; empty before etcd 3.6
+	DBSize         int64    // bytes that the database takes on disk
+	DBSizeInUse    int64    // bytes of it that hold data; Defragment gives the rest back
+	Quota          int64    // bytes at which it stops taking puts; 0 before etcd 3.6
+	Leader         MemberID // whom it takes for the leader; 0 is nobody
 	RaftTerm       uint64
-	RaftIndex      uint64
-	AppliedIndex   uint64
-	Learner        bool
+	RaftIndex      uint64   // of the last entry it knows to be committed
+	AppliedIndex   uint64   // of the last entry it has carried out
+	Learner        bool     // it has no vote
 	Errors         []string // what is wrong in its own words: alarms, no leader
 }
 

@@ -13,7 +13,7 @@ import (
 // An AuthState says whether the cluster asks for authentication.
 type AuthState struct {
 	Header   Header
-	Enabled  bool
+	Enabled  bool   // whether it is switched on
 	Revision uint64 // grows with every change of users and roles
 }
 

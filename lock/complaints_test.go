@@ -204,7 +204,7 @@ func TestATimeoutOfTheAcquisitionDoesNotEndTheLock(t *testing.T) {
 			defer s.Close(w.Context())
 			h, err := k.mine(s).Acquire(ctx)
 			require.NoError(w, err)
-			time.Sleep(time.Hour)
+			time.Sleep(10 * time.Minute)
 			cancel()
 			synctest.Wait()
 			require.Error(w, ctx.Err())

@@ -1,6 +1,7 @@
 package lock_test
 
 import (
+	"context"
 	"math/rand/v2"
 	"sync"
 	"testing"
@@ -46,6 +47,10 @@ func TestInALockInConstantUseAContenderCostsTwoRequestsAndNoWatch(t *testing.T) 
 }
 
 func TestManyGoroutinesOfManySessionsTakeTurnsWithoutEnd(t *testing.T) {
+	turns := 25
+	if underRace {
+		turns = 8
+	}
 	for name, trouble := range map[string]func(w *world, rnd *rand.Rand){
 		"undisturbed":        func(*world, *rand.Rand) {},
 		"watches break":      func(w *world, _ *rand.Rand) { w.srv.DropWatches() },
@@ -70,8 +75,10 @@ func TestManyGoroutinesOfManySessionsTakeTurnsWithoutEnd(t *testing.T) {
 					m := lock.New(w.session(), "deploy")
 					for range 3 {
 						wg.Go(func() {
-							for range 25 {
-								h, err := m.Acquire(w.Context())
+							for range turns {
+								ctx, cancel := context.WithTimeout(w.Context(), 10*time.Minute)
+								h, err := m.Acquire(ctx)
+								cancel()
 								if err != nil {
 									require.ErrorIs(w, err, lock.ErrDeleted)
 									continue

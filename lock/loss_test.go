@@ -2,6 +2,8 @@ package lock_test
 
 import (
 	"context"
+	"fmt"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -28,7 +30,8 @@ var losses = []loss{
 	}, lock.ErrDeleted},
 	{"an operator breaks it", func(w *world, s *etcd.Session, key string) {
 		kv, _ := w.srv.Get(key)
-		c, err := lock.Break(w.Context(), s.Client(), "deploy", kv.CreateRevision, "stuck since noon")
+		name, _, _ := strings.Cut(strings.TrimPrefix(key, lock.Root), "/")
+		c, err := lock.Break(w.Context(), s.Client(), name, kv.CreateRevision, "stuck since noon")
 		require.NoError(w, err)
 		require.Equal(w, key, c.Key)
 	}, lock.ErrBroken},
@@ -57,56 +60,81 @@ func (w *world) apart() (first, second *etcd.Session) {
 	return at(0), at(1)
 }
 
+// losable are the kinds of locks whose loss is tried.
+var losable = kinds[:6]
+
+// of gives a key of the contender with that session.
+func (w *world) of(s *etcd.Session, k kind) string {
+	w.Helper()
+	for _, key := range w.standing(k) {
+		if strings.Contains(key, "/"+s.Lease().String()+"-") {
+			return key
+		}
+	}
+	w.Fatal("it stands in no line")
+	return ""
+}
+
 func TestEveryLossOfAHeldLockEndsItsContextWithItsCauseAndTheGuardRefuses(t *testing.T) {
 	for _, held := range []time.Duration{0, 10 * time.Second} { // before and after it is watched
-		for _, l := range losses {
-			t.Run(l.name, func(t *testing.T) {
-				inBubble(t, func(w *world) {
-					other, s := w.apart()
-					h := w.acquire(lock.New(s, "deploy"))
-					next := w.start(w.Context(), lock.New(other, "deploy"))
-					require.True(w, w.guardedBy(other, h.Guard()))
-					time.Sleep(held)
-					l.does(w, s, w.line("deploy")[0])
-					require.ErrorIs(w, w.ended(h), l.cause)
-					require.ErrorIs(w, h.Err(), lock.ErrLost)
-					require.ErrorIs(w, h.Err(), l.cause)
-					if l.cause == etcd.ErrSessionExpired {
-						w.waits(next) // it knew before the server could give it away
-					}
-					n := w.gets(next)
-					require.Greater(w, n.Token(), h.Token())
-					require.False(w, w.guardedBy(other, h.Guard()))
-					require.True(w, w.guardedBy(other, n.Guard()))
-					err := h.Release(w.Context())
-					require.ErrorIs(w, err, lock.ErrLost)
-					require.ErrorIs(w, err, l.cause)
-					require.NoError(w, n.Err(), "a stale release took away a newer lock")
-					w.release(n)
-					require.Empty(w, w.line("deploy"))
-				}, three...)
-			})
+		for _, k := range losable {
+			for _, l := range losses {
+				t.Run(fmt.Sprintf("%s, %s, after %v", k.name, l.name, held), func(t *testing.T) {
+					inBubble(t, func(w *world) {
+						other, s := w.apart()
+						h := w.acquire(k.mine(s))
+						next := w.start(w.Context(), k.after(other))
+						require.True(w, w.guardedBy(other, h.Guard()))
+						time.Sleep(held)
+						l.does(w, s, w.of(s, k))
+						require.ErrorIs(w, w.ended(h), l.cause)
+						require.ErrorIs(w, h.Err(), lock.ErrLost)
+						require.ErrorIs(w, h.Err(), l.cause)
+						if l.cause == etcd.ErrSessionExpired {
+							w.waits(next) // it knew before the server could give it away
+						}
+						require.False(w, l.cause != etcd.ErrSessionExpired && w.guardedBy(other, h.Guard()))
+						err := h.Release(w.Context())
+						require.ErrorIs(w, err, lock.ErrLost)
+						require.ErrorIs(w, err, l.cause)
+						n := w.gets(next)
+						require.Greater(w, n.Token(), h.Token())
+						require.False(w, w.guardedBy(other, h.Guard()))
+						require.True(w, w.guardedBy(other, n.Guard()))
+						require.ErrorIs(w, h.Release(w.Context()), lock.ErrLost)
+						require.NoError(w, n.Err(), "a stale release took away a newer lock")
+						w.release(n)
+						require.Empty(w, w.standing(k))
+					}, three...)
+				})
+			}
 		}
 	}
 }
 
 func TestEveryLossWhileWaitingEndsTheWaitWithItsCause(t *testing.T) {
-	for _, l := range losses {
-		t.Run(l.name, func(t *testing.T) {
-			inBubble(t, func(w *world) {
-				other, s := w.apart()
-				h := w.acquire(lock.New(other, "deploy"))
-				c := w.start(w.Context(), lock.New(s, "deploy"))
-				began := time.Now()
-				l.does(w, s, w.line("deploy")[1])
-				require.ErrorIs(w, w.fails(c), l.cause)
-				require.LessOrEqual(w, time.Since(began), s.TTL())
-				time.Sleep(2 * s.TTL())
-				require.Len(w, w.line("deploy"), 1)
-				w.release(h)
-				w.release(w.acquire(lock.New(other, "deploy")))
-			}, three...)
-		})
+	for _, waited := range []time.Duration{0, 10 * time.Second} {
+		for _, k := range losable {
+			for _, l := range losses {
+				t.Run(fmt.Sprintf("%s, %s, after %v", k.name, l.name, waited), func(t *testing.T) {
+					inBubble(t, func(w *world) {
+						other, s := w.apart()
+						h := w.acquire(k.front(other))
+						c := w.start(w.Context(), k.mine(s))
+						time.Sleep(waited)
+						began := time.Now()
+						l.does(w, s, w.of(s, k))
+						require.ErrorIs(w, w.fails(c), l.cause)
+						require.LessOrEqual(w, time.Since(began), s.TTL())
+						time.Sleep(2 * s.TTL())
+						require.Len(w, w.standing(k), len(w.fronts(h)))
+						w.release(h)
+						w.release(w.acquire(k.after(other)))
+						require.Empty(w, w.standing(k))
+					}, three...)
+				})
+			}
+		}
 	}
 }
 

@@ -81,12 +81,14 @@ func TestAHandOverWakesOnlyTheNextInLine(t *testing.T) {
 		for range 6 {
 			waiting = append(waiting, w.start(w.Context(), lock.New(w.session(), "deploy")))
 		}
+		at := time.Now()
 		for _, c := range waiting {
 			before := w.srv.Requests()
 			w.release(held)
 			held = w.gets(c)
 			synctest.Wait()
 			after := w.srv.Requests()
+			require.Equal(w, at, time.Now(), "no watch that began in the past, which the server serves later")
 			// One commit, one event: nobody reads or writes anything else.
 			require.Equal(w, before["/v3/kv/txn"]+1, after["/v3/kv/txn"])
 			require.Equal(w, before["/v3/kv/range"], after["/v3/kv/range"])

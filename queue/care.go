@@ -32,7 +32,13 @@ func (c *consumer) care() {
 			continue
 		}
 		err := t.do(ctx)
-		if err == nil || ctx.Err() != nil {
+		if ctx.Err() != nil {
+			return
+		}
+		if err == nil {
+			c.mu.Lock()
+			delete(c.notYet, t.name)
+			c.mu.Unlock()
 			continue
 		}
 		c.q.log.Warn("queue consumer could not do a task", "queue", c.q.name, "task", t.name, "error", err)

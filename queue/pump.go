@@ -2,9 +2,12 @@ package queue
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"slices"
 	"time"
+
+	"github.com/quorate/quorate/etcd"
 )
 
 // A plan is what to claim next.
@@ -71,7 +74,7 @@ func (c *consumer) carryOut(ctx context.Context, pl plan) {
 	if ctx.Err() != nil {
 		return
 	}
-	if full(err) != err { // etcd is full
+	if errors.Is(err, etcd.ErrNoSpace) {
 		c.report(full(err))
 	} else if !transient(err) {
 		c.end(err)

@@ -57,3 +57,34 @@ func TestProcessesThatContendShareFairlyAndLoseLittle(t *testing.T) {
 		})
 	}
 }
+
+func TestWhereCommitsAreSlowRowsAreShort(t *testing.T) {
+	inBubble(t, func(w *world) {
+		w.next(w.open("x"))
+		w.srv.Inject(etcdtest.Fault{Delay: 20 * time.Millisecond, DelayReply: 20 * time.Millisecond})
+		ctx, cancel := context.WithCancel(w.Context())
+		var wg sync.WaitGroup
+		for range 2 {
+			s := w.open("x")
+			for range 4 {
+				wg.Go(func() {
+					for ctx.Err() == nil {
+						_, _ = s.Next(w.Context())
+					}
+				})
+			}
+		}
+		time.Sleep(5 * time.Second)
+		single, worst := w.open("x"), time.Duration(0)
+		for range 10 {
+			begin := time.Now()
+			w.next(single)
+			worst = max(worst, time.Since(begin))
+			time.Sleep(100 * time.Millisecond)
+		}
+		cancel()
+		wg.Wait()
+		w.Logf("worst %v", worst)
+		require.Less(w, worst, 2500*time.Millisecond, "a row of 32 commits alone would take 1.3 s")
+	})
+}

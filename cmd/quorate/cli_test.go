@@ -187,7 +187,7 @@ func TestVersionHelpAndCompletionAnswer(t *testing.T) {
 		{"--help", "Available Commands:"},
 		{"help lock", "--grace"},
 		{"lock break --help", "--reason"},
-		{"demo", "Available Commands:"},
+		{"demo --help", "Available Commands:"},
 		{"--version", "quorate "},
 		{"version", "v3."},
 		{"completion bash", "quorate"},

@@ -131,23 +131,3 @@ func TestDevSaysWhatIsWrongWithADirectory(t *testing.T) {
 	require.Contains(t, q.stderr.String(), file)
 	require.Equal(t, 1, strings.Count(q.stderr.String(), "\n"), "one sentence: %s", q.stderr)
 }
-
-func TestTheDemonstrationVerifiesWhatItShows(t *testing.T) {
-	dir := t.TempDir()
-	binary := filepath.Join(dir, "quorate")
-	build := command(t)
-	build.Path, build.Args = goTool(t), []string{"go", "build", "-o", binary, "."}
-	require.Equal(t, 0, build.run(), build.stderr)
-
-	q := command(t)
-	q.Path, q.Args = binary, []string{"quorate", "demo", "lock", "--json"}
-	require.Equal(t, 0, q.run(), q.stderr)
-	report := jsonLines(t, q.stdout.String())[0]
-	require.Equal(t, true, report["verified"])
-	require.EqualValues(t, 8, report["processes"])
-	require.EqualValues(t, 1, report["killed"])
-	require.EqualValues(t, 150, report["transfers"])
-	require.EqualValues(t, 0, report["lost"])
-	require.Empty(t, report["problems"])
-	require.Positive(t, report["without_lock"].(map[string]any)["lost"], "the work needs a lock")
-}

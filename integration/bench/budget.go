@@ -12,7 +12,7 @@ const quickly = 48 * time.Second // for all scenarios
 
 var (
 	fullPlan  = plan{rounds: 5, round: 2 * time.Second, warm: time.Second}
-	quickPlan = plan{rounds: 9, round: 200 * time.Millisecond, warm: 200 * time.Millisecond}
+	quickPlan = plan{rounds: 15, round: 150 * time.Millisecond, warm: 150 * time.Millisecond}
 )
 
 // usual is the weight of a scenario that heavy does not name.
@@ -23,12 +23,13 @@ const usual = 2
 var heavy = map[string]int{
 	"lock-handover":         4,
 	"election-handover":     4,
-	"queue-16":              8,
-	"queue-procs":           4,
-	"queue-flat":            8,
+	"queue-16":              10,
+	"queue-procs":           5,
+	"queue-flat":            14,
 	"watch-10k":             5,
 	"watch-10k-memory":      0, // these come with watch-10k
 	"watch-10k-connections": 0,
+	"size":                  4,
 	"size-modules":          0, // and this with size
 }
 

@@ -58,7 +58,7 @@ func TestEveryScenarioIsComplete(t *testing.T) {
 
 func TestAQuickRunIsDividedByWeight(t *testing.T) {
 	todo := []scenario{{name: "put-128"}, {name: "queue-flat"}, {name: "size-modules"}}
-	require.Equal(t, 10*time.Second, share(50*time.Second, todo))
+	require.Equal(t, 10*time.Second, share(80*time.Second, todo))
 	require.Equal(t, 40*time.Second, share(40*time.Second, todo[1:]), "the last that count get what is left")
 	require.Equal(t, time.Second, share(time.Second, todo[2:]))
 	require.Equal(t, time.Duration(1), share(-time.Second, todo), "no time left is one round")

@@ -146,7 +146,8 @@ func measureAll(ctx context.Context, o options, todo []scenario, stderr io.Write
 	}
 	var rs []result
 	for i, s := range todo {
-		fmt.Fprintf(stderr, "%s ...\n", s.name)
+		fmt.Fprintf(stderr, "%s ...", s.name)
+		started := time.Now()
 		if o.ours {
 			s.peer = nil
 		}
@@ -154,6 +155,7 @@ func measureAll(ctx context.Context, o options, todo []scenario, stderr io.Write
 			p.share = share(quickly-time.Since(begin), todo[i:])
 		}
 		r, err := s.measure(ctx, endpoints, p)
+		fmt.Fprintf(stderr, " %.1fs\n", time.Since(started).Seconds())
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", s.name, err)
 		}

@@ -77,7 +77,7 @@ func (s scenario) measure(ctx context.Context, endpoints []string, p plan) (row,
 // itself has that in it.
 func warmUp(ctx context.Context, sides []*side, d time.Duration) error {
 	for _, sd := range sides {
-		if d > 0 && sd.once == nil {
+		if d > 0 && sd.once == nil && !sd.cold {
 			if _, err := sd.run(ctx, d); err != nil {
 				return fmt.Errorf("warm-up: %w", err)
 			}

@@ -167,7 +167,7 @@ func peerQueue(ctx context.Context, endpoints []string) (*side, error) {
 	for range queueRoutines {
 		queues = append(queues, recipe.NewQueue(c, prefix))
 	}
-	return &side{workers: queueRoutines, close: func() { c.Close() }, call: func(_ context.Context, w, _ int) error {
+	return &side{workers: queueRoutines, cold: true, close: func() { c.Close() }, call: func(_ context.Context, w, _ int) error {
 		_, err := queues[w].Dequeue()
 		return err
 	}}, nil

@@ -199,7 +199,7 @@ func TestARunAgainstAServerGivesFiguresOfBothSides(t *testing.T) {
 	for i, name := range strings.Split(names, ",") {
 		r := rs[i]
 		require.Equal(t, name, r.Name)
-		require.Contains(t, progress.String(), name+" ...\n")
+		require.Contains(t, progress.String(), name+" ... ")
 		require.Positive(t, r.Ours, name)
 		require.Equal(t, r.Ours / *r.Peer, *r.Ratio, name)
 		for _, v := range []float64{r.P50, r.P99, r.Requests, r.Allocs, r.PeerP50, r.PeerP99, r.PeerRequests, r.PeerAllocs} {

@@ -29,6 +29,7 @@ type side struct {
 	once    func(ctx context.Context) (sample, error)
 	perCall bool // the figure is the time a call takes, not calls per second
 	fixed   bool // it is the same in every round
+	cold    bool // its calls take so long that warming up tells nothing
 	// requests counts the requests sent so far; nil where unknown.
 	requests func() int64
 	close    func()

@@ -23,6 +23,11 @@ func (e *SyntaxError) Error() string {
 	return fmt.Sprintf("jsonwire: %s at offset %d", e.What, e.Offset)
 }
 
+// Refuse ends the reading with an error: what was read is JSON, but what says
+// why it cannot stand there. It is for decoders that would otherwise make much
+// of little.
+func (r *Reader) Refuse(what string) { r.fail(r.pos, what) }
+
 // fail records the first error.
 func (r *Reader) fail(pos int, what string) {
 	if r.err == nil {

@@ -236,3 +236,18 @@ func TestKindsAreToldByTheFirstByte(t *testing.T) {
 		require.Equal(t, want, NewReader([]byte(doc)).Kind(), doc)
 	}
 }
+
+func TestADecoderCanRefuseWhatIsJSON(t *testing.T) {
+	r := NewReader([]byte(`{"a":[{},{},{}],"b":1}`))
+	n := 0
+	for range r.Object {
+		for range r.Array {
+			r.Skip()
+			if n++; n == 2 {
+				r.Refuse("enough")
+			}
+		}
+	}
+	require.Equal(t, 2, n, "every loop ends")
+	require.EqualError(t, r.End(), "jsonwire: enough at offset 11")
+}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"slices"
 
 	"github.com/quorate/quorate/etcd"
@@ -104,16 +103,12 @@ func (e *Entry) waitOr(ctx context.Context, p *place) error {
 	}
 	wait, cancel := context.WithCancel(ctx)
 	defer cancel()
-	over := make(chan struct{})
-	defer func() { cancel(); <-over }()
-	go func() {
-		defer close(over)
-		select {
-		case <-e.inherited:
-			cancel()
-		case <-wait.Done():
-		}
-	}()
+	e.mu.Lock()
+	e.wake = cancel
+	if e.bequest.Load() != nil {
+		cancel()
+	}
+	e.mu.Unlock()
 	err := e.waitIn(wait, p)
 	if err != nil && e.bequest.Load() != nil && ctx.Err() == nil {
 		return nil
@@ -178,6 +173,9 @@ func (e *Entry) inherit(ctx context.Context, p *place) (bool, int64, error) {
 		}
 		e.gone.Store(false)
 		close(e.inherited)
+		if e.wake != nil {
+			e.wake()
+		}
 	}
 	return true, kv.ModRevision, nil
 }
@@ -202,32 +200,6 @@ func (e *Entry) unlessInherited(ctx context.Context, t etcd.Txn, pace *pacer) (e
 			return t, err
 		}
 	}
-}
-
-// abandonHandover leaves what the entry has, or what is handed to it later, to
-// the session's janitor. A key that was handed over, and may be handed back, is
-// the entry's only as long as its note says so.
-func (e *Entry) abandonHandover(p *place) {
-	e.s.Abandon(p.key, p.value)
-	heir, tells := Heir{p.key, e.rev}, p.Line.handoverKey()
-	if b := e.bequest.Load(); b != nil {
-		heir = b.heir
-	}
-	e.s.AbandonMatching(p.Line.prefix, func(kv etcd.KV) bool {
-		to := member(kv).Heir
-		switch kv.Key {
-		case tells:
-			var h handover
-			if json.Unmarshal(kv.Value, &h) == nil {
-				to = &h.Heir
-			}
-		case p.key:
-			if to == nil {
-				return true
-			}
-		}
-		return to != nil && (*to == heir || heir.Created == 0 && to.Key == heir.Key)
-	})
 }
 
 // changed is called with the entry's key as it is, and reports whether that says
@@ -272,33 +244,4 @@ func (e *Entry) vanished(ctx context.Context) error {
 		}
 	}
 	return ErrDeleted
-}
-
-// retireHandover is the end of what tells of the handover to the entry, in the
-// commit that deletes its key.
-func (e *Entry) retireHandover(p *place) []etcd.Op {
-	if e.bequest.Load() == nil {
-		return nil
-	}
-	key := etcd.Key(p.Line.handoverKey())
-	return []etcd.Op{etcd.Nest(etcd.Txn{
-		If:   []etcd.Cmp{etcd.IfLease(key, etcd.Equal, e.s.Lease()), etcd.IfModRevision(key, etcd.Equal, e.stood())},
-		Then: []etcd.Op{etcd.Delete(key)},
-	})}
-}
-
-// withdrawInherited takes a failed entry, whose own key may have been exchanged
-// for another, out of the line.
-func (e *Entry) withdrawInherited(ctx context.Context) error {
-	p := &e.places[0]
-	if !p.Rule.Handover || e.bequest.Load() != nil {
-		return nil
-	}
-	if found, _, err := e.inherit(ctx, p); err != nil || !found {
-		return err
-	}
-	if _, err := e.withdraw(ctx); err != nil {
-		return fmt.Errorf("withdraw key %.200q: %w", e.hold(p).key, err)
-	}
-	return nil
 }

@@ -3,15 +3,10 @@ package line
 import (
 	"context"
 	"errors"
-	"fmt"
-	"time"
 
 	"github.com/quorate/quorate/etcd"
+	"github.com/quorate/quorate/internal/mutant"
 )
-
-// cleanUp bounds how long a failed or cancelled wait goes on to take its keys
-// out of the line before it leaves that to the session's janitor.
-const cleanUp = 2 * time.Second
 
 // Release takes the entry out of its lines. It is idempotent, and of several
 // callers one does it and the others wait.
@@ -85,61 +80,6 @@ func (e *Entry) note(err error) {
 	}
 }
 
-// fail takes an entry out of its lines that is not to be, and completes err,
-// the reason. The caller must not wait long for that: what can't be done in
-// time is left to the session's janitor.
-func (e *Entry) fail(ctx context.Context, err error) error {
-	err = e.reason(ctx, err)
-	e.end(ErrReleased)
-	e.quiet()
-	if e.rev == 0 && !e.suspect {
-		e.freeKeys() // nothing was created
-		return err
-	}
-	var by []Member
-	if e.s.Err() == nil { // otherwise the keys go with the lease
-		cctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUp)
-		defer cancel()
-		var rerr error
-		if by, rerr = e.withdraw(cctx); rerr == nil {
-			rerr = e.withdrawInherited(cctx)
-		}
-		if rerr != nil {
-			e.abandon()
-		}
-	}
-	if len(by) == 0 {
-		for i := range e.places {
-			by = append(by, e.places[i].view.front...)
-		}
-	}
-	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
-		if e.sitting {
-			err = fmt.Errorf("%w: %w", err, ErrQuarantine)
-		}
-		return &BlockedError{By: by, Err: err}
-	}
-	return err
-}
-
-// reason chooses what to tell of err: the end of the caller's context as
-// itself, the end of the entry's life as its cause.
-func (e *Entry) reason(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		if errors.Is(err, ctx.Err()) {
-			return ctxErr(ctx)
-		}
-		return errors.Join(ctxErr(ctx), err)
-	}
-	if cause := context.Cause(e.life); cause != nil {
-		return cause
-	}
-	if errors.Is(err, etcd.ErrLeaseNotFound) { // the session has not heard of it yet
-		return fmt.Errorf("%w: %w", etcd.ErrSessionRevoked, err)
-	}
-	return err
-}
-
 // remove deletes the entry's keys if they are as it created them, and repeats
 // that until the outcome is known. It reports whether all of them were still
 // there, or may have been.
@@ -148,11 +88,17 @@ func (e *Entry) reason(ctx context.Context, err error) error {
 // pass.
 func (e *Entry) remove(ctx context.Context) (there bool, err error) {
 	t := e.removal(e.farewell)
+	short := e.shorten(&t)
 	unknown := false
 	var pace pacer
 	for {
 		res, err := e.s.Client().Txn(ctx, t)
 		if err == nil {
+			if short && !res.Succeeded {
+				// Somebody has changed the key, or it is not the entry's.
+				short, t = false, e.removal(e.farewell)
+				continue
+			}
 			e.afterRemoval()
 			return unknown || e.allSucceeded(res), nil
 		}
@@ -160,6 +106,7 @@ func (e *Entry) remove(ctx context.Context) (there bool, err error) {
 		if errors.Is(err, etcd.ErrNoSpace) && e.waited {
 			e.waited = false // without a farewell it passes
 			t = e.removal(nil)
+			short = short && e.shorten(&t)
 			continue
 		}
 		if !transient(err) || ctx.Err() != nil || e.s.Err() != nil {
@@ -183,28 +130,6 @@ func (e *Entry) farewell(p *place) []etcd.Op {
 	return []etcd.Op{etcd.Put(e.hold(p).key, Note{Kind: p.Rule.Kind, Released: true}.encode())}
 }
 
-// withdraw is remove for an entry that never held. It also reads who stands
-// first in each line.
-func (e *Entry) withdraw(ctx context.Context) (by []Member, err error) {
-	t := e.removal(func(p *place) []etcd.Op {
-		return []etcd.Op{etcd.Get(p.Line.set(), etcd.WithSort(etcd.ByCreateRevision, etcd.Ascending), etcd.WithLimit(3))}
-	})
-	var pace pacer
-	for {
-		res, err := e.s.Client().Txn(ctx, t)
-		if err == nil {
-			e.afterRemoval()
-			return e.firsts(res), nil
-		}
-		if !transient(err) || ctx.Err() != nil || e.s.Err() != nil {
-			return nil, err
-		}
-		if werr := pace.wait(ctx, e.s.Context()); werr != nil {
-			return nil, errors.Join(werr, err)
-		}
-	}
-}
-
 // removal makes the transaction that deletes the entry's keys, each by itself:
 // that one is gone does not keep the others. What before gives stands
 // before the deletion.
@@ -215,6 +140,9 @@ func (e *Entry) removal(before func(*place) []etcd.Op) etcd.Txn {
 		if e.rev == 0 && e.bequest.Load() == nil {
 			// Its creation had no answer. The nonce makes the key its own.
 			t.If[0] = etcd.IfLease(key, etcd.Equal, e.s.Lease())
+		}
+		if mutant.LockLooseRelease {
+			t.If = nil
 		}
 		var first []etcd.Op
 		if before != nil {
@@ -281,10 +209,10 @@ func (e *Entry) firsts(res *etcd.TxnResult) []Member {
 // attempt can bring back, and that the janitor does not look for, are free to be
 // used again.
 func (e *Entry) afterRemoval() {
-	if e.suspect {
+	if e.suspect && !mutant.LockForgetsLate {
 		e.abandon()
 	}
-	if !e.suspect && !e.unsure {
+	if !e.suspect && !e.unsure || mutant.LockReusesKeys {
 		e.freeKeys()
 	}
 }

@@ -1,0 +1,76 @@
+package election_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/quorate/quorate/etcd"
+	"github.com/quorate/quorate/etcdtest"
+)
+
+// Between the transfer and the moment at which the heir hears of it the heir may
+// give up: nobody must be left leading who does not know.
+func TestAnHeirThatGivesUpInThatMomentLetsTheNextLead(t *testing.T) {
+	inBubble(t, func(w *world) {
+		e := stand(w.at(0))
+		a := w.campaign(e, "a")
+		ctx, cancel := context.WithCancel(w.Context())
+		heir := w.start(ctx, stand(w.at(1)), "heir")
+		next := w.start(w.Context(), stand(w.at(2)), "next")
+		to := w.waiting(e, "heir")
+		w.srv.StallWatches()
+		require.NoError(w, a.Transfer(w.Context(), to))
+		w.waits(heir)
+		cancel()
+		require.ErrorIs(w, w.fails(heir), context.Canceled)
+		w.srv.ResumeWatches()
+		w.resign(w.leads(next))
+		require.Empty(w, w.line())
+	}, three...)
+}
+
+// It gives up while etcd does not answer it, so it cannot leave the line, and is
+// made leader afterwards.
+func TestAnHeirThatHasGivenUpWithoutBeingAbleToLeaveDoesNotBlockTheElection(t *testing.T) {
+	inBubble(t, func(w *world) {
+		e := stand(w.at(0))
+		a := w.campaign(e, "a")
+		ctx, cancel := context.WithCancel(w.Context())
+		heir := w.start(ctx, stand(w.at(1)), "heir")
+		next := w.start(w.Context(), stand(w.at(2)), "next")
+		to := w.waiting(e, "heir")
+		in := w.srv.Inject(etcdtest.Fault{Members: []int{1}, Path: "/v3/kv/txn", LoseRequest: true})
+		hold := w.srv.Inject(etcdtest.Fault{Members: []int{1}, Path: "/v3/lease/timetolive", LoseRequest: true})
+		cancel()
+		require.ErrorIs(w, w.fails(heir), context.Canceled)
+		require.NoError(w, a.Transfer(w.Context(), to))
+		in.Remove()
+		hold.Remove()
+		n := w.leads(next) // the session of the heir has tidied up
+		w.resign(n)
+		time.Sleep(time.Minute)
+		require.Empty(w, w.line())
+	}, three...)
+}
+
+func TestAnHeirThatDiesIsFollowedByTheNext(t *testing.T) {
+	inBubble(t, func(w *world) {
+		e := stand(w.at(0))
+		a := w.campaign(e, "a")
+		heir := w.start(w.Context(), stand(w.at(1)), "heir")
+		next := w.start(w.Context(), stand(w.at(2)), "next")
+		to := w.waiting(e, "heir")
+		w.srv.Pause(1)
+		time.Sleep(time.Second)
+		require.NoError(w, a.Transfer(w.Context(), to))
+		require.ErrorIs(w, w.fails(heir), etcd.ErrSessionExpired)
+		n := w.leads(next)
+		require.Greater(w, n.Token(), a.Token())
+		w.srv.Resume(1)
+		w.resign(n)
+		require.Empty(w, w.line())
+	}, three...)
+}

@@ -1,0 +1,105 @@
+package queue_test
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/quorate/quorate/etcdtest"
+	"github.com/quorate/quorate/queue"
+)
+
+// lateRemoval holds the transaction up that deletes a job, until meanwhile is
+// done.
+func (w *world) lateRemoval(key string, remove func() error, meanwhile func()) error {
+	w.Helper()
+	late := make(chan struct{})
+	in := w.srv.Inject(etcdtest.Fault{Path: txnPath, Times: 1, Late: late, Match: func(r *etcdtest.Request) bool {
+		return r.Touches(data+key) && !r.Puts(data+"c/head") && len(r.Body) > 2
+	}})
+	got := make(chan error, 1)
+	go func() { got <- remove() }()
+	require.NoError(w, in.Await(w.Context(), 1))
+	synctest.Wait()
+	in.Remove()
+	meanwhile()
+	close(late)
+	return <-got
+}
+
+func TestACancellationThatAClaimOvertakesRemovesNothing(t *testing.T) {
+	for _, free := range []bool{false, true} {
+		inBubble(t, func(w *world) {
+			q, n := w.queue(), w.node()
+			ids := w.push(q, "x", "y")
+			if free {
+				require.NoError(w, n.takeOne().Return(w.Context()))
+			}
+			var d *queue.Delivery[string]
+			err := w.lateRemoval("jobs/0/0000000000000000", func() error { return q.Cancel(w.Context(), ids[0]) }, func() { d = n.takeOne() })
+			require.ErrorIs(w, err, queue.ErrClaimed)
+			require.Equal(w, ids[0], d.ID)
+			_, there := w.srv.Get(data + "jobs/0/0000000000000000")
+			require.True(w, there)
+			require.NoError(w, d.Ack(w.Context()))
+			w.audit()
+		})
+	}
+}
+
+func TestACancellationOfADelayedJobThatAPromotionOvertakesFindsItsNewPlace(t *testing.T) {
+	inBubble(t, func(w *world) {
+		q, n := w.queue(), w.node()
+		w.push(q, "first")
+		d := n.takeOne()
+		require.NoError(w, d.Nack(w.Context(), time.Second))
+		at, ok := w.srv.Get(data + "at/" + d.ID)
+		require.True(w, ok)
+		key := string(at.Value)[len(data):]
+		err := w.lateRemoval(key, func() error { return q.Cancel(w.Context(), d.ID) }, func() {
+			ctx, cancel := context.WithTimeout(w.Context(), 10*time.Second)
+			defer cancel()
+			ds, err := n.Receive(ctx, 1)
+			require.NoError(w, err)
+			require.NoError(w, ds[0].Return(w.Context()))
+		})
+		require.NoError(w, err)
+		w.audit(d.ID)
+		n.none(time.Second) // which clears the record away that held it
+		w.empty()
+	})
+}
+
+func TestAFullPurgeThatAClaimOvertakesRemovesNothingThatIsClaimed(t *testing.T) {
+	inBubble(t, func(w *world) {
+		q, n := w.queue(), w.node()
+		w.push(q, numbered(10)...)
+		w.srv.SetNoSpace(true)
+		var ds []*queue.Delivery[string]
+		late := make(chan struct{})
+		in := w.srv.Inject(etcdtest.Fault{Path: txnPath, Times: 1, Skip: 1, Late: late, Match: func(r *etcdtest.Request) bool {
+			return r.Touches(data+"jobs/0/0000000000000000") || r.Puts(data+"c/head")
+		}})
+		got := make(chan int, 1)
+		go func() {
+			k, err := q.Purge(w.Context(), queue.Ready)
+			if err != nil {
+				panic(err)
+			}
+			got <- k
+		}()
+		require.NoError(w, in.Await(w.Context(), 1))
+		w.srv.SetNoSpace(false)
+		ds = n.take(4)
+		close(late)
+		require.Equal(w, 6, <-got)
+		for _, d := range ds {
+			require.NoError(w, d.Err())
+		}
+		w.ackAll(ds)
+		w.empty()
+	})
+}
