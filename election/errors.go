@@ -25,6 +25,9 @@ var (
 	ErrDeposed = line.ErrDeposed
 	// ErrDeleted: somebody deleted the candidate's key.
 	ErrDeleted = line.ErrDeleted
+	// ErrMismatch: others use the keys of this election for something else, or
+	// have changed them.
+	ErrMismatch = line.ErrMismatch
 	// ErrUnhealthy: the health check failed; see HealthCheck.
 	ErrUnhealthy = errors.New("unhealthy")
 	// ErrNoCandidate: the candidate that was to lead is not in the line (any

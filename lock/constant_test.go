@@ -1,6 +1,7 @@
 package lock_test
 
 import (
+	"context"
 	"math/rand/v2"
 	"sync"
 	"testing"
@@ -75,7 +76,9 @@ func TestManyGoroutinesOfManySessionsTakeTurnsWithoutEnd(t *testing.T) {
 					for range 3 {
 						wg.Go(func() {
 							for range turns {
-								h, err := m.Acquire(w.Context())
+								ctx, cancel := context.WithTimeout(w.Context(), 10*time.Minute)
+								h, err := m.Acquire(ctx)
+								cancel()
 								if err != nil {
 									require.ErrorIs(w, err, lock.ErrDeleted)
 									continue

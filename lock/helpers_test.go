@@ -130,14 +130,18 @@ func (w *world) fails(c <-chan acquired) error {
 
 func (w *world) acquire(m contender) *lock.Handle {
 	w.Helper()
-	h, err := m.Acquire(w.Context())
+	ctx, cancel := context.WithTimeout(w.Context(), 10*time.Minute) // no wait for ever
+	defer cancel()
+	h, err := m.Acquire(ctx)
 	require.NoError(w, err)
 	return h
 }
 
 func (w *world) release(h *lock.Handle) {
 	w.Helper()
-	require.NoError(w, h.Release(w.Context()))
+	ctx, cancel := context.WithTimeout(w.Context(), 10*time.Minute)
+	defer cancel()
+	require.NoError(w, h.Release(ctx))
 }
 
 // guarded carries out a transaction under the handle's guard and reports

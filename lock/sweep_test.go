@@ -104,7 +104,12 @@ func (a *act) contend(ctx context.Context, m mishap, first *lock.Handle, other *
 		w.release(first)
 		last = first.Token()
 	}
-	got := <-c
+	var got acquired
+	select {
+	case got = <-c:
+	case <-time.After(10 * time.Minute):
+		w.Fatal("it waits for ever")
+	}
 	var stale []etcd.Cmp
 	switch {
 	case got.err == nil:

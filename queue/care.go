@@ -32,7 +32,13 @@ func (c *consumer) care() {
 			continue
 		}
 		err := t.do(ctx)
-		if err == nil || ctx.Err() != nil {
+		if ctx.Err() != nil {
+			return
+		}
+		if err == nil {
+			c.mu.Lock()
+			delete(c.notYet, t.name)
+			c.mu.Unlock()
 			continue
 		}
 		c.q.log.Warn("queue consumer could not do a task", "queue", c.q.name, "task", t.name, "error", err)
@@ -199,7 +205,7 @@ func (c *consumer) outlived(ctx context.Context, cl *claim) error {
 		return nil
 	}
 	cl.closing = true // the watch is not to tell another reason
-	kv := etcd.KV{Key: cl.key, Value: cl.rec.encode(), ModRevision: cl.mod}
+	kv := etcd.KV{Key: cl.key, Value: cl.rec.encode(), CreateRevision: cl.token, ModRevision: cl.mod}
 	c.mu.Unlock()
 	cl.end(ErrClaimAge) // before anybody else can have the jobs
 	_, err := c.q.takeOver(ctx, kv, taking{owner: c.id, maxAttempts: c.opts.maxAttempts})

@@ -161,7 +161,7 @@ func (c *consumer) beginClaim() int64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.lastN++
-	c.claiming = c.lastN
+	c.claiming, c.begun = c.lastN, time.Now()
 	return c.lastN
 }
 

@@ -186,7 +186,7 @@ func (c *combiner[I]) gather() {
 		c.mu.Lock()
 		n := len(c.waiting)
 		c.mu.Unlock()
-		if n <= last && last > 0 {
+		if n <= last { // also if there is only a flight to be carried on
 			return
 		}
 		last = n

@@ -85,25 +85,29 @@ type consumer struct {
 	closing chan struct{} // a token: one Close at a time
 	closed  bool          // guarded by closing
 
-	mu       sync.Mutex
-	stopping bool  // nothing is claimed any more
-	created  int64 // create revision of the presence, 0 before
-	buf      []*delivery
-	asked    int   // how many more jobs those in Receive want
-	failure  error // for the next Receive
-	view     view
-	claims   map[int64]*claim
-	records  map[int64]etcd.KV // claim records of ours that the watch has shown
-	ended    map[int64]bool    // those we removed, until the watch shows it
-	finished []*claim          // settled; their records are to be removed
-	lastN    int64
-	claiming int64                // number of the claim under way, 0 for none
-	limit    int64                // how many jobs a claim may have, after one that was too large
-	pace     pacer                // the pump's
-	dooms    []doom               // to be made dead letters by us
-	minute   int64                // of the last chores
-	notYet   map[string]time.Time // tasks that have failed, and until when they rest
-	changed  chan struct{}        // closed at the next change
+	mu        sync.Mutex
+	stopping  bool  // nothing is claimed any more
+	created   int64 // create revision of the presence, 0 before
+	buf       []*delivery
+	asked     int   // how many more jobs those in Receive want
+	failure   error // for the next Receive
+	view      view
+	claims    map[int64]*claim
+	records   map[int64]etcd.KV // claim records of ours that the watch has shown
+	ended     map[int64]bool    // those we removed, until the watch shows it
+	finished  []*claim          // settled; their records are to be removed
+	lastN     int64
+	claiming  int64                // number of the claim under way, 0 for none
+	begun     time.Time            // when the claim under way was begun
+	lastClaim time.Time            // when the last claim was made
+	lastTook  time.Duration        // how long that took
+	lastGot   int                  // and how many jobs it got
+	limit     int64                // how many jobs a claim may have, after one that was too large
+	pace      pacer                // the pump's
+	dooms     []doom               // to be made dead letters by us
+	minute    int64                // of the last chores
+	notYet    map[string]time.Time // tasks that have failed, and until when they rest
+	changed   chan struct{}        // closed at the next change
 }
 
 func (q *core) consumer(s *etcd.Session, opts []ConsumerOption) (*consumer, error) {

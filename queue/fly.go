@@ -243,6 +243,11 @@ func (q *core) noSpace(ctx context.Context, st *flightState, f *flight[*unit], c
 	q.mu.Lock()
 	q.refused = time.Now()
 	q.mu.Unlock()
+	before := !st.doubt.IsZero()
+	if !before {
+		st.doubt = time.Now() // until it is looked up, by this driver or the next
+	}
+	st.lost = cause
 	res, err := q.c.Get(ctx, etcd.Key(q.keys.tail()))
 	if err != nil {
 		return errors.Join(ErrFull, cause, err)
@@ -262,7 +267,7 @@ func (q *core) noSpace(ctx context.Context, st *flightState, f *flight[*unit], c
 		q.applied(st, f, 0)
 		return nil
 	}
-	if tail.mod != st.b.on.mod || st.doubt.IsZero() {
+	if tail.mod != st.b.on.mod || !before {
 		// It was answered, so it does not come later, and it is not there.
 		st.doubt = time.Time{}
 		return fmt.Errorf("%w: nothing was added", errors.Join(ErrFull, etcd.ErrNoSpace))

@@ -116,6 +116,26 @@ func TestADelayedClaimThatFoundEtcdFullIsMadeLater(t *testing.T) {
 	})
 }
 
+func TestAConsumerThatStartsInAFullEtcdSaysSoAndStartsLater(t *testing.T) {
+	inBubble(t, func(w *world) {
+		w.push(w.queue(), "a")
+		c := w.client()
+		s := w.session(c)
+		w.srv.SetNoSpace(true)
+		n := w.nodeOf(c, s)
+		_, err := n.Receive(w.Context(), 1)
+		require.ErrorIs(w, err, queue.ErrFull)
+		w.srv.SetNoSpace(false)
+		var ds []*queue.Delivery[string]
+		for ds == nil {
+			if ds, err = n.Receive(w.Context(), 1); err != nil {
+				require.ErrorIs(w, err, queue.ErrFull)
+			}
+		}
+		require.NoError(w, ds[0].Ack(w.Context()))
+	})
+}
+
 func TestLargeJobsAreClaimedInPortionsThatFitAReply(t *testing.T) {
 	inBubble(t, func(w *world) {
 		q := w.queue()

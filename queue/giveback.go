@@ -109,7 +109,9 @@ func (c *consumer) giveBackOf(ctx context.Context, cl *claim, ds []*delivery) er
 func (c *consumer) gaveBack(cl *claim, ds []*delivery, keep []run, mod int64, all bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	cl.rec.Runs, cl.mod = keep, mod
+	if mod >= cl.mod { // otherwise it was written again, as it was left here
+		cl.rec.Runs, cl.mod = keep, mod
+	}
 	for _, d := range ds {
 		c.turned(d, returned)
 	}

@@ -39,6 +39,7 @@ func (c *consumer) hold(n int64, rec record, res *etcd.TxnResult) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.claims[n] = cl
+	c.lastClaim, c.lastTook, c.lastGot = time.Now(), time.Since(c.begun), cl.left
 	c.limit = min(c.limit*2, maxClaim)
 	for _, d := range cl.jobs {
 		if d.at == waiting {

@@ -46,6 +46,7 @@ func (k keys) control() string                   { return k.data + "c/" }
 func (k keys) tail() string                      { return k.data + "c/tail" }
 func (k keys) head() string                      { return k.data + "c/head" }
 func (k keys) paused() string                    { return k.data + "c/paused" }
+func (k keys) pauses() string                    { return k.data + "c/pauses" }
 func (k keys) soon() string                      { return k.data + "c/soon" }
 func (k keys) due() string                       { return k.data + "c/due" }
 func (k keys) took() string                      { return k.data + "c/took" }

@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -31,16 +32,54 @@ func (q *core) pause(ctx context.Context, reason string) error {
 	if err != nil {
 		return err
 	}
-	_, err = q.repeat(ctx, etcd.Txn{Then: []etcd.Op{etcd.Put(q.keys.paused(), v)}})
-	return err
+	key, name := etcd.Key(q.keys.pauses()), []byte(nonce(6))
+	return again(ctx, func() error {
+		res, err := q.c.Get(ctx, key)
+		if err != nil {
+			return err
+		}
+		last, _ := res.First()
+		if bytes.Equal(last.Value, name) {
+			return nil // by an attempt without an answer
+		}
+		// The key stays when the queue is resumed: so an attempt that comes late
+		// does not pause it again.
+		done, err := q.repeat(ctx, etcd.Txn{
+			If:   []etcd.Cmp{etcd.IfModRevision(key, etcd.Equal, last.ModRevision)},
+			Then: []etcd.Op{etcd.Put(q.keys.pauses(), name), etcd.Put(q.keys.paused(), v)},
+		})
+		if err == nil && !done.Succeeded {
+			return errMoved
+		}
+		return err
+	})
 }
 
+// resume compares the pause that it ends, so that an attempt that comes late does
+// not end a later one.
 func (q *core) resume(ctx context.Context) error {
 	if err := q.open(ctx); err != nil {
 		return err
 	}
-	_, err := q.repeat(ctx, etcd.Txn{Then: []etcd.Op{etcd.Delete(etcd.Key(q.keys.paused()))}})
-	return err
+	key := etcd.Key(q.keys.paused())
+	return again(ctx, func() error {
+		res, err := q.c.Get(ctx, key, etcd.KeysOnly())
+		if err != nil {
+			return err
+		}
+		kv, there := res.First()
+		if !there {
+			return nil
+		}
+		done, err := q.repeat(ctx, etcd.Txn{
+			If:   []etcd.Cmp{etcd.IfModRevision(key, etcd.Equal, kv.ModRevision)},
+			Then: []etcd.Op{etcd.Delete(key)},
+		})
+		if err == nil && !done.Succeeded {
+			return errMoved
+		}
+		return err
+	})
 }
 
 // repeat carries out a transaction that does no harm if it is carried out twice,

@@ -2,9 +2,12 @@ package queue
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"slices"
 	"time"
+
+	"github.com/quorate/quorate/etcd"
 )
 
 // A plan is what to claim next.
@@ -71,7 +74,7 @@ func (c *consumer) carryOut(ctx context.Context, pl plan) {
 	if ctx.Err() != nil {
 		return
 	}
-	if full(err) != err { // etcd is full
+	if errors.Is(err, etcd.ErrNoSpace) {
 		c.report(full(err))
 	} else if !transient(err) {
 		c.end(err)
@@ -81,8 +84,12 @@ func (c *consumer) carryOut(ctx context.Context, pl plan) {
 	_ = c.pace.wait(ctx)
 }
 
-// demand is how many jobs are to be claimed. The caller holds the mutex.
+// demand is how many jobs are to be claimed. What is at hand is filled up again
+// when half of it is gone. The caller holds the mutex.
 func (c *consumer) demand() int64 {
+	if c.asked == 0 && 2*len(c.buf) > c.opts.prefetch {
+		return 0
+	}
 	return int64(c.asked + c.opts.prefetch - len(c.buf))
 }
 
@@ -118,6 +125,11 @@ func (c *consumer) plan() (plan, bool) {
 	}
 	base := max(v.base, tail.mod, head.mod)
 	best.at = v.baseAt.Add(c.turn(base, (ready[p]+want-1)/want, stepJobs))
+	if best.n < want && c.lastGot >= gatherFrom {
+		if gathered := c.lastClaim.Add(min(gatherFor*c.lastTook, gatherMost)); gathered.After(best.at) {
+			best.at = gathered
+		}
+	}
 	ok := ready[p] > 0
 	// Records without an owner are older than what is behind the head.
 	for _, f := range []*plan{suspects[p], free[p]} {
@@ -127,6 +139,16 @@ func (c *consumer) plan() (plan, bool) {
 	}
 	return best, ok
 }
+
+// Where jobs come fast and one by one, claiming each few at once would cost more
+// than the jobs: after a claim of at least gatherFrom jobs, one that would get
+// less than is asked for waits until gatherFor times as long has passed as that
+// one took, so that more come together.
+const (
+	gatherFrom = 8
+	gatherFor  = 4
+	gatherMost = 20 * time.Millisecond
+)
 
 // maxClaims bounds how many claim records a consumer holds at once.
 const maxClaims = 1000

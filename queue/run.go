@@ -116,6 +116,9 @@ func (c *consumer) appear() error {
 		if !doubt {
 			return err
 		}
+		if errors.Is(err, etcd.ErrNoSpace) {
+			c.report(full(err)) // and goes on trying
+		}
 		if !transient(err) && !errors.Is(err, etcd.ErrNoSpace) || pace.wait(c.life) != nil {
 			c.s.Abandon(key, nil) // it may still come
 			return err

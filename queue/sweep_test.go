@@ -5,14 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/quorate/quorate/etcd"
 	"github.com/quorate/quorate/etcdtest"
-	"github.com/quorate/quorate/internal/queueaudit"
 	"github.com/quorate/quorate/queue"
 )
 
@@ -25,6 +23,8 @@ type mishap struct {
 	// (after) before it is answered.
 	does  func(*act)
 	after bool
+	// late lets the request arrive after that, whoever has given it up.
+	late bool
 	// permits says which errors the process may see.
 	permits []error
 }
@@ -52,6 +52,7 @@ var mishaps = []mishap{
 	{name: "the reply is lost", fault: etcdtest.Fault{LoseReply: true}},
 	{name: "the reply is later than an attempt lasts", fault: etcdtest.Fault{DelayReply: 7 * time.Second}},
 	{name: "the request is late", fault: etcdtest.Fault{Delay: 3 * time.Second}},
+	{name: "the request arrives when it has been repeated", does: func(*act) { time.Sleep(20 * time.Second) }, late: true},
 	{name: "the answer is garbage after the commit", fault: etcdtest.Fault{Commit: true, Reply: etcdtest.TextReply(502, "text/html", "<html>bad gateway</html>")}},
 	{name: "the context ends before it is carried out", does: func(a *act) { a.cancel() }, permits: []error{context.Canceled}},
 	{name: "the context ends before the answer", does: func(a *act) { a.cancel() }, after: true, permits: []error{context.Canceled}},
@@ -129,9 +130,13 @@ func (w *world) suffer(m mishap, step int) bool {
 	f.Path, f.Members, f.Skip, f.Times = "/v3/kv/txn", []int{1}, step, 1
 	done := make(chan struct{})
 	hold := make(chan struct{})
-	if m.does != nil && m.after {
+	switch {
+	case m.does == nil:
+	case m.late:
+		f.Late = hold
+	case m.after:
 		f.HoldReply = hold
-	} else if m.does != nil {
+	default:
 		f.Hold = hold
 	}
 	in := w.srv.Inject(f)
@@ -263,70 +268,4 @@ func (a *act) deal(ctx context.Context, d *queue.Delivery[string]) {
 		}
 	}
 	a.try(err)
-}
-
-// finish lets another process work off what is left, and checks all that
-// happened.
-func (a *act) finish() {
-	a.Helper()
-	if a.n != nil && a.n.Consumer != nil {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-		_ = a.n.Close(ctx)
-		cancel()
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-	_ = a.s.Close(ctx)
-	cancel()
-	time.Sleep(time.Minute)
-	c := a.client(func(cfg *etcd.Config) { cfg.Endpoints = cfg.Endpoints[2:] })
-	helper := a.nodeOf(c, a.session(c))
-	a.m = mishap{}
-	for range 2 {
-		a.work(helper, context.Background(), 10*time.Second)
-		_, err := helper.q.Redrive(context.Background())
-		require.NoError(a, err)
-	}
-	a.work(helper, context.Background(), 10*time.Second)
-	for _, id := range a.removed { // where the outcome was open
-		if err := helper.q.Cancel(context.Background(), id); err != nil {
-			require.ErrorIs(a, err, queue.ErrNotFound)
-		}
-	}
-	// Of an enqueue whose outcome was left open a delayed one may be there.
-	_, err := helper.q.Purge(context.Background(), queue.Delayed)
-	require.NoError(a, err)
-	synctest.Wait()
-
-	log := a.audit(append(a.removed, a.openEnded()...)...)
-	require.Empty(a, log.Left())
-	for id := range a.ids {
-		require.NotZero(a, log.Gone[id], "job %s is lost", id)
-	}
-	for id := range a.settled {
-		require.True(a, id == "returned" || log.Gone[id] != 0, "job %s is not gone, but was acknowledged", id)
-	}
-	results := map[string]int{}
-	for _, e := range a.srv.Events() {
-		if len(e.KV.Key) > 7 && e.KV.Key[:7] == "result/" {
-			results[e.KV.Key]++
-		}
-	}
-	for k, n := range results {
-		require.Equal(a, 1, n, "%s was written more than once", k)
-	}
-	require.LessOrEqual(a, len(results), 1)
-	a.empty()
-}
-
-// openEnded gives the ids of delayed jobs whose enqueueing had an unknown
-// outcome.
-func (a *act) openEnded() (ids []string) {
-	for _, e := range a.srv.Events() {
-		if !e.Deleted && len(e.KV.Key) > len(data)+6 && e.KV.Key[len(data):len(data)+6] == "later/" {
-			if id := queueaudit.JobID(e.KV.Value); !a.ids[id] {
-				ids = append(ids, id)
-			}
-		}
-	}
-	return ids
 }

@@ -41,16 +41,31 @@ func (q *core) takeAll(ctx context.Context, how taking) (int, error) {
 // takeOver takes one record from its owner. Its jobs become suspect, in a record
 // without an owner; but one that crashed alone, and has no attempts left,
 // becomes a dead letter. It reports whether it did it: false, if somebody else
-// was first, or the owner.
-func (q *core) takeOver(ctx context.Context, kv etcd.KV, how taking) (bool, error) {
+// was first, or the owner. If the record is still there, but it or its job is not
+// as it was read, because something of the owner's came late, it is read anew.
+func (q *core) takeOver(ctx context.Context, kv etcd.KV, how taking) (did bool, err error) {
+	err = again(ctx, func() error {
+		now, err := q.takeOverAs(ctx, kv, how, &did)
+		if err == nil && now != nil && now.CreateRevision == kv.CreateRevision {
+			kv = *now
+			return errMoved
+		}
+		return err
+	})
+	return did, err
+}
+
+// takeOverAs takes a record over if it is as it was read; otherwise it gives the
+// record as it is, if it is there.
+func (q *core) takeOverAs(ctx context.Context, kv etcd.KV, how taking, did *bool) (*etcd.KV, error) {
 	rec, err := decodeRecord(kv.Key, kv.Value)
 	if err != nil {
-		return false, err
+		return nil, err
 	}
 	t := etcd.Txn{
 		If:   []etcd.Cmp{etcd.IfModRevision(etcd.Key(kv.Key), etcd.Equal, kv.ModRevision)},
 		Then: []etcd.Op{etcd.Delete(etcd.Key(kv.Key))},
-		Else: []etcd.Op{etcd.Get(etcd.Key(kv.Key))},
+		Else: []etcd.Op{etcd.Get(etcd.Key(kv.Key)), etcd.Get(etcd.Key(q.keys.consumer(how.owner)), etcd.KeysOnly())},
 	}
 	if how.dead {
 		t.If = append(t.If, etcd.Missing(etcd.Key(q.keys.consumer(how.owner))))
@@ -58,7 +73,7 @@ func (q *core) takeOver(ctx context.Context, kv etcd.KV, how taking) (bool, erro
 	died := false
 	if rec.Alone {
 		if died, err = q.bury(ctx, &t, rec, how); err != nil {
-			return false, err
+			return nil, err
 		}
 	}
 	if !died {
@@ -72,12 +87,24 @@ func (q *core) takeOver(ctx context.Context, kv etcd.KV, how taking) (bool, erro
 	var try attempts
 	res, err, _ := try.send(ctx, q.c, t)
 	if err != nil {
-		return false, full(err)
+		return nil, full(err)
 	}
 	if res.Succeeded {
 		q.log.Warn("queue claim was taken over", "queue", q.name, "consumer", how.owner, "jobs", size(rec.Runs), "crashes", rec.Crashes+1, "dead", died)
 	}
-	return res.Succeeded || try.doubt(), nil
+	*did = res.Succeeded
+	if !res.Succeeded {
+		now, there := res.Results[0].Get.First()
+		_, alive := res.Results[1].Get.First()
+		switch {
+		case there && how.dead && alive:
+			return nil, nil
+		case there:
+			return &now, nil
+		}
+		*did = try.doubt()
+	}
+	return nil, nil
 }
 
 // bury completes t for a suspect that crashed alone: if it has no attempts left,

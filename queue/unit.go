@@ -53,12 +53,18 @@ func (u *unit) measure() {
 // takeUnits picks what may travel together.
 func (q *core) takeUnits(waiting []*part[*unit]) int {
 	var ops, cmps, bytes int
-	uniques := map[string]bool{}
+	uniques, moving := map[string]bool{}, map[string]bool{}
 	n := 0
 	for _, p := range waiting {
 		u := p.item
 		if n > 0 && (ops+u.ops > maxOps || cmps+u.cmps > maxCmps || bytes+u.bytes > MaxJobBytes) {
 			break
+		}
+		if u.from != nil {
+			if moving[u.from.Key] { // the next batch finds it moved: here both comparisons would hold
+				break
+			}
+			moving[u.from.Key] = true
 		}
 		if u.claims {
 			if uniques[u.jobs[0].Unique] { // the next batch finds it taken

@@ -94,8 +94,16 @@ func (s *shop) work(h queue.Handler[string], change ...func(*queue.WorkerConfig)
 	c.Worker = queue.NewWorker(session, queue.New[string](client, "jobs"), h, cfg)
 	ctx, cancel := context.WithCancel(s.Context())
 	c.stop = cancel
-	s.Cleanup(cancel)
-	go func() { c.done <- c.Run(ctx) }()
+	gone := make(chan struct{})
+	s.Cleanup(func() {
+		cancel()
+		c.StopNow()
+		<-gone
+	})
+	go func() {
+		defer close(gone)
+		c.done <- c.Run(ctx)
+	}()
 	return c
 }
 

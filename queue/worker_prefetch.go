@@ -19,6 +19,7 @@ type prefetching struct {
 	spare int           // what handlers take at once
 	busy  chan struct{} // a token: a job was begun
 	done  atomic.Int64  // jobs done since the last look
+	took  atomic.Int64  // how long a job takes, in ns; of late
 }
 
 func (p *prefetching) init(cfg WorkerConfig) {
@@ -34,12 +35,30 @@ func (p *prefetching) begun() {
 	}
 }
 
-// ended is called when a job is done.
-func (p *prefetching) ended() { p.done.Add(1) }
+// ended is called when a job is done. Of two at the same time one may not count.
+func (p *prefetching) ended(took time.Duration) {
+	p.done.Add(1)
+	last, now := p.took.Load(), max(int64(took), 1)
+	if last != 0 {
+		now = last + (now-last)/8
+	}
+	p.took.Store(now)
+}
+
+// next gives how much to claim in advance after n in the last prefetchTime: not
+// more than was done, nor than can be done, in as long. It grows at once and
+// shrinks by halves when jobs cease to be done.
+func (p *prefetching) next(n int) int {
+	n = min(max(int(p.done.Swap(0)), n/2), prefetchMost)
+	if took := p.took.Load(); took > 0 {
+		n = min(n, int(int64(prefetchTime)*int64(p.spare)/took))
+	}
+	return n
+}
 
 // adjust keeps the prefetch at what handlers do in prefetchTime, as long as they
-// do anything. It grows at once and shrinks by halves; what is far too much then
-// is handed back for others to take.
+// do anything. What turns out to be far too much is handed back for others to
+// take.
 func (r *workerRun[T]) adjust(ctx context.Context) {
 	p := &r.pace
 	if p.fixed {
@@ -61,7 +80,7 @@ func (r *workerRun[T]) adjust(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
-		n = min(max(int(p.done.Swap(0)), n/2), prefetchMost)
+		n = p.next(n)
 		if left := r.c.setPrefetch(n); left > 2*(n+p.spare) {
 			if err := r.c.handBackFrom(ctx, n+p.spare); err != nil {
 				r.log.Debug("queue worker could not hand back", "queue", r.c.q.name, "error", err)

@@ -91,6 +91,9 @@ func (r *workerRun[T]) run(ctx context.Context, hard <-chan struct{}) error {
 	defer timer.Stop()
 	close(noMore)
 	helpers.Wait()
+	if err == nil {
+		err = r.c.over() // it ended while the worker stopped
+	}
 	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
 	defer cancel()
 	if cerr := r.c.close(closing); err == nil && cerr != nil {
@@ -109,7 +112,7 @@ func (r *workerRun[T]) take(ctx context.Context) error {
 	for {
 		n := r.free(ctx)
 		if n == 0 {
-			return nil
+			return r.c.over()
 		}
 		ds, err := r.c.Receive(ctx, n)
 		for range n - len(ds) {
@@ -134,11 +137,14 @@ func (r *workerRun[T]) take(ctx context.Context) error {
 	}
 }
 
-// free waits until a handler is free and gives how many are: 0 if ctx ended.
+// free waits until a handler is free and gives how many are: 0 if ctx or the
+// consumer ended.
 func (r *workerRun[T]) free(ctx context.Context) (n int) {
 	select {
 	case <-r.idle:
 	case <-ctx.Done():
+		return 0
+	case <-r.c.life.Done():
 		return 0
 	}
 	for n = 1; ; n++ {

@@ -56,7 +56,7 @@ func (r *workerRun[T]) acknowledgeLater(d *Delivery[T], out Outcome) {
 	}
 	select {
 	case r.acks <- doneJob[T]{d, out}:
-		r.pace.ended()
+		r.pace.ended(out.Took)
 	case <-r.settling.Done():
 		r.lost(d, out, ctxErr(r.settling))
 	}

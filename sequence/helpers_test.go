@@ -1,7 +1,6 @@
 package sequence_test
 
 import (
-	"context"
 	"testing"
 	"testing/synctest"
 
@@ -91,5 +90,3 @@ func taking(name string) func(*etcdtest.Request) bool {
 var three = []etcdtest.Option{etcdtest.WithMembers(3)}
 
 func put(key, value string) etcd.Op { return etcd.Put(key, []byte(value)) }
-
-var background = context.Background

@@ -16,10 +16,14 @@ import (
 	"github.com/quorate/quorate/sequence"
 )
 
+// late stands for a request that is carried out after later calls were answered.
+var late = make(chan struct{})
+
 var mishaps = []struct {
 	name  string
 	fault etcdtest.Fault
 }{
+	{"the request is carried out after others", etcdtest.Fault{Late: late}},
 	{"the request is lost", etcdtest.Fault{LoseRequest: true}},
 	{"the reply is lost", etcdtest.Fault{LoseReply: true}},
 	{"the reply is cut short", etcdtest.Fault{CutReply: 20}},
@@ -60,6 +64,10 @@ func (w *world) suffer(f etcdtest.Fault, step int, between, in bool) bool {
 	s := sequence.New(w.client(func(c *etcd.Config) { c.Endpoints = urls[1:2] }), "x")
 	other := sequence.New(w.client(func(c *etcd.Config) { c.Endpoints = urls[:1] }), "x")
 	f.Members, f.Skip, f.Times = []int{1}, step, 1
+	apply := make(chan struct{})
+	if f.Late != nil {
+		f.Late = apply
+	}
 	fault := w.srv.Inject(f)
 
 	var got []int64
@@ -70,6 +78,9 @@ func (w *world) suffer(f etcdtest.Fault, step int, between, in bool) bool {
 		got = append(got, n)
 	}
 	for i := range 4 {
+		if i == 3 {
+			close(apply)
+		}
 		if between {
 			note(w.next(other))
 		}

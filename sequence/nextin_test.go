@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -232,14 +233,14 @@ func TestASingleNextInGetsInBetweenProcessesThatAreSaturated(t *testing.T) {
 		w.srv.Inject(etcdtest.Fault{Match: taking("x"), Delay: 500 * time.Microsecond, DelayReply: 500 * time.Microsecond})
 		ctx, cancel := context.WithCancel(w.Context())
 		var wg sync.WaitGroup
-		counts := make([]int, 3)
+		counts := make([]atomic.Int64, 3)
 		for p := range counts {
 			s := w.open("x")
 			for range 8 {
 				wg.Go(func() {
 					for ctx.Err() == nil {
 						if _, err := s.Next(w.Context()); err == nil && ctx.Err() == nil {
-							counts[p]++
+							counts[p].Add(1)
 						}
 					}
 				})
@@ -248,7 +249,7 @@ func TestASingleNextInGetsInBetweenProcessesThatAreSaturated(t *testing.T) {
 		time.Sleep(100 * time.Millisecond)
 		s := w.open("x")
 		worst := time.Duration(0)
-		for range 30 {
+		for range 12 {
 			begin := time.Now()
 			_, _, err := s.NextIn(w.Context(), func(int64) etcd.Txn { return etcd.Txn{} })
 			require.NoError(w, err)
@@ -258,10 +259,10 @@ func TestASingleNextInGetsInBetweenProcessesThatAreSaturated(t *testing.T) {
 		cancel()
 		wg.Wait()
 		synctest.Wait()
-		w.Logf("worst %v, counts %v", worst, counts)
+		w.Logf("worst %v", worst)
 		require.Less(w, worst, time.Second)
 		for p := range counts {
-			require.Greater(w, counts[p], 500)
+			require.Greater(w, counts[p].Load(), int64(200))
 		}
 	})
 }

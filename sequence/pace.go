@@ -23,11 +23,13 @@ import (
 // So processes take turns in rows of commits, which nobody disturbs with
 // attempts that would fail, and each wait is bounded: a winner is quiet for
 // longer than a loser sleeps, and who has listened in vain for long tries
-// anyway. All times are multiples of how long a commit takes.
+// anyway. All times are multiples of how long a commit takes; where commits are
+// slow, rows have fewer of them, and the rest is shorter accordingly.
 type pace struct {
 	commit time.Duration // how long one takes, without outliers
 	ended  time.Time     // when the last one did
 	row    int           // won one after the other
+	began  time.Time     // when the row did
 	losses int           // lost one after the other
 	heard  int64         // the revision of the last ring that was heard
 	called bool          // somebody rang, and nobody came since
@@ -36,14 +38,29 @@ type pace struct {
 }
 
 const (
-	rowLength = 32 // commits in a row, where others wait
+	rowLength = 48 // commits in a row, where others wait
+	rowLeast  = 4  // the same, where commits are slow
 	rowAgain  = 8  // the same, where nobody came when it was quiet
-	sleepMost = 16 // commits' time that a loser sleeps; half of it at least
-	quietMost = 24 // commits' time to keep quiet at first; then twice as long
 	maxRests  = 2  // whoever rang has gone
 	lookEvery = 4  // commits' time between looks while it is quiet
 	listens   = 16 // in vain, until it is tried anyway
+
+	longRow = 50 * time.Millisecond // after which a row of rowLeast commits is long enough
 )
+
+// times gives n commits' time, but where that is longer than most it gives most,
+// or least commits' time.
+func (p *pace) times(n, least int, most time.Duration) time.Duration {
+	u := p.unit()
+	return min(time.Duration(n)*u, max(most, time.Duration(least)*u))
+}
+
+// sleepMost is how long a loser sleeps at most.
+func (p *pace) sleepMost() time.Duration { return p.times(32, 4, longRow/2) }
+
+// quietMost is how long a winner keeps quiet at first: longer than a loser
+// sleeps, listens and tries.
+func (p *pace) quietMost() time.Duration { return p.times(48, 8, longRow) }
 
 // unit is the time of a commit, within reason.
 func (p *pace) unit() time.Duration {
@@ -54,7 +71,7 @@ func (p *pace) unit() time.Duration {
 // else rang last.
 func (p *pace) won(begin time.Time, rung int64) {
 	now := time.Now()
-	if begin.Sub(p.ended) > quietMost*p.unit() {
+	if begin.Sub(p.ended) > p.quietMost() {
 		p.row = 0 // it was quiet anyway
 	}
 	// The first one opens a connection, and one or the other hits a busy moment.
@@ -64,16 +81,19 @@ func (p *pace) won(begin time.Time, rung int64) {
 		p.commit += (took - p.commit) / 16
 	}
 	p.ended, p.losses = now, 0
-	p.row++
+	if p.row++; p.row == 1 {
+		p.began = begin
+	}
 	p.hear(rung)
 	row := rowLength
 	if p.rests > 0 {
 		row = rowAgain
 	}
-	if !p.called || p.row < row {
+	enough := p.row >= row || p.row >= rowLeast && now.Sub(p.began) >= longRow
+	if !p.called || !enough {
 		return
 	}
-	p.quiet = now.Add(quietMost * p.unit() << p.rests)
+	p.quiet = now.Add(p.quietMost() << p.rests)
 	p.row = 0
 	if p.rests++; p.rests == maxRests {
 		p.called, p.rests = false, 0
@@ -103,7 +123,7 @@ func (p *pace) came() {
 
 // behind gives how long to sleep before the next attempt.
 func (p *pace) behind() time.Duration {
-	most := sleepMost * p.unit() >> min((p.losses-2)/4, 2)
+	most := p.sleepMost() >> min((p.losses-2)/3, 3)
 	return most/2 + rand.N(most/2)
 }
 

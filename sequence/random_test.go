@@ -21,7 +21,7 @@ import (
 // replies are lost, members are paused, killed and cut off, and history is
 // compacted.
 func TestUnderRandomTroubleNumbersAreUniqueAndInRealTimeOrder(t *testing.T) {
-	for seed := range uint64(6) {
+	for seed := range uint64(4) {
 		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
 			inBubble(t, func(w *world) {
 				r := &trouble{world: w, rnd: rand.New(rand.NewPCG(seed, 7)), got: make(map[int64]bool)}

@@ -87,7 +87,7 @@ func (c *counter) set(ctx context.Context, n int64, force bool) error {
 
 // again adds to an error that an earlier attempt may have been applied.
 func again(inDoubt bool, err error) error {
-	if inDoubt {
+	if inDoubt && err != nil {
 		return doubt{err}
 	}
 	return err

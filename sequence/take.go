@@ -40,19 +40,19 @@ func (c *counter) fly(ctx context.Context, f *flight) error {
 		if f.change == nil {
 			c.turns.join(f) // an error from here on is theirs, too
 			if err := c.ready(ctx); err != nil {
-				return err
+				return again(f.untold, err)
 			}
 			c.turns.join(f)
 			if c.assign(f); f.change == nil {
 				if same, err := c.confirm(ctx); same || err != nil {
-					return err
+					return again(f.untold, err)
 				}
 				continue
 			}
 		}
 		out, err := c.carryOut(ctx, f.change)
 		if err != nil {
-			return err
+			return again(f.untold, err)
 		}
 		if out.verdict == applied {
 			for _, k := range f.calls {
@@ -64,6 +64,7 @@ func (c *counter) fly(ctx context.Context, f *flight) error {
 		// was applied, what it took is lost: the one case in which a number is
 		// never given out.
 		f.change = nil
+		f.untold = f.untold || out.verdict == untold
 	}
 }
 
@@ -80,7 +81,7 @@ func (c *counter) assign(f *flight) {
 		}
 		before := s
 		r, after, err := take(k.n)
-		k.got, k.err = grant{r: r, before: before}, err
+		k.got, k.err = grant{r: r, before: before}, again(f.untold, err)
 		if err != nil {
 			continue
 		}

@@ -151,6 +151,7 @@ func (k *call) lead() {
 type flight struct {
 	calls  []*call
 	change *change // nil while nothing is in doubt
+	untold bool    // what an earlier change took may be lost
 }
 
 // board gives the flight of a call for numbers that has the turn: the one that

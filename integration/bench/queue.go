@@ -32,18 +32,13 @@ const (
 // the jobs that went through, a second.
 func ourQueue(producers, consumers int) setup {
 	return func(ctx context.Context, endpoints []string) (*side, error) {
-		c, requests, err := ourClient(endpoints)
-		if err != nil {
-			return nil, err
-		}
 		crowd := &queueCrowd{}
-		crowd.add(c)
-		for range producers + consumers - 1 {
-			c, err := etcd.New(etcd.Config{Endpoints: endpoints})
+		for range producers + consumers {
+			c, requests, err := ourClient(endpoints)
 			if err != nil {
 				return nil, err
 			}
-			crowd.add(c)
+			crowd.clients, crowd.requests = append(crowd.clients, c), append(crowd.requests, requests)
 		}
 		name := fmt.Sprintf("bench-%d-%d", producers, consumers)
 		if err := crowd.staff(ctx, name, crowd.clients[producers:]); err != nil {
@@ -53,7 +48,7 @@ func ourQueue(producers, consumers int) setup {
 		for _, c := range crowd.clients[:producers] {
 			queues = append(queues, queue.New[[]byte](c, name))
 		}
-		return &side{close: crowd.close, requests: requests, once: func(ctx context.Context) (sample, error) {
+		return &side{close: crowd.close, requests: crowd.sent, once: func(ctx context.Context) (sample, error) {
 			return crowd.through(ctx, queues)
 		}}, nil
 	}
@@ -62,12 +57,19 @@ func ourQueue(producers, consumers int) setup {
 // A queueCrowd is clients, of which some have workers that count what they do.
 type queueCrowd struct {
 	clients  []*etcd.Client
+	requests []func() int64
 	sessions []*etcd.Session
 	stop     []func() error
 	done     atomic.Int64
 }
 
-func (q *queueCrowd) add(c *etcd.Client) { q.clients = append(q.clients, c) }
+// sent counts the requests of all clients.
+func (q *queueCrowd) sent() (n int64) {
+	for _, requests := range q.requests {
+		n += requests()
+	}
+	return n
+}
 
 // staff starts a worker in each of clients.
 func (q *queueCrowd) staff(ctx context.Context, name string, clients []*etcd.Client) error {
@@ -126,7 +128,7 @@ func (q *queueCrowd) through(ctx context.Context, queues []*queue.Queue[[]byte])
 		}
 		time.Sleep(time.Millisecond)
 	}
-	return sample{value: float64(each*routines) / time.Since(begin).Seconds()}, nil
+	return sample{value: float64(each*routines) / time.Since(begin).Seconds(), calls: each * routines}, nil
 }
 
 func (q *queueCrowd) close() {

@@ -124,7 +124,8 @@ func ourCached(workers int) setup {
 					for !stop.Load() {
 						for range 64 {
 							if _, err := cached.Next(ctx); err != nil {
-								fail.Store(&err)
+								failed := err // or each err would be on the heap
+								fail.Store(&failed)
 								return
 							}
 						}

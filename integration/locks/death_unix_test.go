@@ -89,3 +89,24 @@ func TestAWaitingProcessThatIsKilledIsPassedOver(t *testing.T) {
 	third.tell("release")
 	require.Equal(t, "<nil>", third.hear("release"))
 }
+
+func TestAWaitingProcessThatWasPausedBeyondItsLeaseNeverGetsTheLock(t *testing.T) {
+	cl := cluster.Start(t, cluster.Options{})
+	c := newClient(t, cl.Endpoints()...)
+	first := start(t, "hold", cl.Direct(0), "deploy")
+	token(t, first)
+	second := start(t, "hold", cl.Direct(0), "deploy")
+	inLine(t, c, lock.Root+"deploy/", 2)
+	require.NoError(t, second.cmd.Process.Signal(syscall.SIGSTOP))
+	inLine(t, c, lock.Root+"deploy/", 1) // its lease has run out
+	first.tell("release")                // which it will see when it wakes up
+	require.Equal(t, "<nil>", first.hear("release"))
+	third := start(t, "hold", cl.Direct(0), "deploy")
+	token(t, third)
+	require.NoError(t, second.cmd.Process.Signal(syscall.SIGCONT))
+	require.Equal(t, "true", second.hear("failed"))
+	third.tell("write")
+	require.Equal(t, "<nil>", third.hear("write"))
+	third.tell("release")
+	require.Equal(t, "<nil>", third.hear("release"))
+}

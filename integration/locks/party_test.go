@@ -102,7 +102,8 @@ func beHolder(ctx context.Context, c *etcd.Client, name string) error {
 	}
 	h, err := lock.New(s, name).Acquire(ctx)
 	if err != nil {
-		return err
+		fmt.Println("failed", errors.Is(err, etcd.ErrSessionExpired))
+		return nil
 	}
 	fmt.Println("held", h.Token())
 	for in := bufio.NewScanner(os.Stdin); in.Scan(); {

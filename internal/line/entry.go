@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/quorate/quorate/etcd"
+	"github.com/quorate/quorate/internal/mutant"
 )
 
 // A Want is a place in a line that somebody asks for.
@@ -39,6 +40,7 @@ type Entry struct {
 	inherited chan struct{}
 	asked     chan Asking
 	lastAsked Asking   // guarded by mu
+	wake      func()   // ends the wait of an entry that inherits; guarded by mu
 	at        *etcd.KV // a candidate's key after its last proclamation; nil where not known for sure; guarded by leaving
 
 	// gone is set as soon as a key is known not to be there any more, which is
@@ -134,7 +136,7 @@ func (e *Entry) Err() error {
 // Guard holds as long as the entry's keys are as it created them.
 func (e *Entry) Guard() etcd.Cmp {
 	return e.all(func(p *place) etcd.Cmp {
-		if p.Rule.Strict {
+		if p.Rule.Strict && !mutant.LockLooseGuard {
 			return etcd.IfModRevision(etcd.Key(p.key), etcd.Equal, e.rev)
 		}
 		return e.own(p)

@@ -103,16 +103,12 @@ func (e *Entry) waitOr(ctx context.Context, p *place) error {
 	}
 	wait, cancel := context.WithCancel(ctx)
 	defer cancel()
-	over := make(chan struct{})
-	defer func() { cancel(); <-over }()
-	go func() {
-		defer close(over)
-		select {
-		case <-e.inherited:
-			cancel()
-		case <-wait.Done():
-		}
-	}()
+	e.mu.Lock()
+	e.wake = cancel
+	if e.bequest.Load() != nil {
+		cancel()
+	}
+	e.mu.Unlock()
 	err := e.waitIn(wait, p)
 	if err != nil && e.bequest.Load() != nil && ctx.Err() == nil {
 		return nil
@@ -177,6 +173,9 @@ func (e *Entry) inherit(ctx context.Context, p *place) (bool, int64, error) {
 		}
 		e.gone.Store(false)
 		close(e.inherited)
+		if e.wake != nil {
+			e.wake()
+		}
 	}
 	return true, kv.ModRevision, nil
 }

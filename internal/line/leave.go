@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/quorate/quorate/etcd"
+	"github.com/quorate/quorate/internal/mutant"
 )
 
 // Release takes the entry out of its lines. It is idempotent, and of several
@@ -87,11 +88,17 @@ func (e *Entry) note(err error) {
 // pass.
 func (e *Entry) remove(ctx context.Context) (there bool, err error) {
 	t := e.removal(e.farewell)
+	short := e.shorten(&t)
 	unknown := false
 	var pace pacer
 	for {
 		res, err := e.s.Client().Txn(ctx, t)
 		if err == nil {
+			if short && !res.Succeeded {
+				// Somebody has changed the key, or it is not the entry's.
+				short, t = false, e.removal(e.farewell)
+				continue
+			}
 			e.afterRemoval()
 			return unknown || e.allSucceeded(res), nil
 		}
@@ -99,6 +106,7 @@ func (e *Entry) remove(ctx context.Context) (there bool, err error) {
 		if errors.Is(err, etcd.ErrNoSpace) && e.waited {
 			e.waited = false // without a farewell it passes
 			t = e.removal(nil)
+			short = short && e.shorten(&t)
 			continue
 		}
 		if !transient(err) || ctx.Err() != nil || e.s.Err() != nil {
@@ -132,6 +140,9 @@ func (e *Entry) removal(before func(*place) []etcd.Op) etcd.Txn {
 		if e.rev == 0 && e.bequest.Load() == nil {
 			// Its creation had no answer. The nonce makes the key its own.
 			t.If[0] = etcd.IfLease(key, etcd.Equal, e.s.Lease())
+		}
+		if mutant.LockLooseRelease {
+			t.If = nil
 		}
 		var first []etcd.Op
 		if before != nil {
@@ -198,10 +209,10 @@ func (e *Entry) firsts(res *etcd.TxnResult) []Member {
 // attempt can bring back, and that the janitor does not look for, are free to be
 // used again.
 func (e *Entry) afterRemoval() {
-	if e.suspect {
+	if e.suspect && !mutant.LockForgetsLate {
 		e.abandon()
 	}
-	if !e.suspect && !e.unsure {
+	if !e.suspect && !e.unsure || mutant.LockReusesKeys {
 		e.freeKeys()
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/quorate/quorate/etcd"
+	"github.com/quorate/quorate/internal/mutant"
 )
 
 // watchAfter is how long an entry is held before its keys are watched. Who
@@ -192,6 +193,10 @@ func (e *Entry) history(p *place) *Breaking {
 // A revoked lease takes its keys along before the session hears of it, so that
 // is asked; what can't be found out counts as a deletion.
 func (e *Entry) lost(reason *Breaking) error {
+	if mutant.LockKeepsContext {
+		e.gone.Store(false)
+		return ErrDeleted
+	}
 	e.gone.Store(true)
 	if reason != nil {
 		e.end(&BrokenError{*reason})

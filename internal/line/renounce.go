@@ -8,6 +8,18 @@ import (
 	"github.com/quorate/quorate/etcd"
 )
 
+// shorten makes the removal of a candidate's key compare one thing in place of
+// several: that nobody has changed it since the entry knows it. Who stood first
+// before and does not any more finds it changed or gone.
+func (e *Entry) shorten(t *etcd.Txn) bool {
+	p := &e.places[0]
+	if !p.Rule.Handover || e.at == nil || e.bequest.Load() != nil {
+		return false
+	}
+	t.If = []etcd.Cmp{etcd.IfModRevision(etcd.Key(p.key), etcd.Equal, e.at.ModRevision)}
+	return true
+}
+
 // retireHandover is the end of what tells of the handover to the entry, in the
 // commit that deletes its key.
 func (e *Entry) retireHandover(p *place) []etcd.Op {

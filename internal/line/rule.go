@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/quorate/quorate/etcd"
+	"github.com/quorate/quorate/internal/mutant"
 )
 
 // A Rule says whom a contender waits for. It is data, so that locks of all
@@ -139,6 +140,9 @@ func (l *Line) judgePermits(r Rule, v *view) verdict {
 		if m.Kind != Permits || m.Weight == 0 {
 			return verdict{err: l.mismatch(m.Key, "it is not a semaphore's")}
 		}
+		if mutant.LockPasses && m.Held == nil && taken+m.Weight > limit {
+			continue
+		}
 		if taken += m.Weight; taken < 0 || taken > limit {
 			return verdict{watch: etcd.Key(v.front[len(v.front)-1].Key), one: true}
 		}
@@ -176,6 +180,7 @@ func (l *Line) apply(r Rule, v *view, watched verdict, ev etcd.Event) bool {
 		case ev.Type == etcd.EventDelete || m.Token != v.front[i].Token:
 			v.front = append(v.front[:i:i], v.front[i+1:]...)
 			v.left = ev.KV.ModRevision
+			v.whole = v.whole || mutant.LockAnyDeparture
 		case m.Released && Rule{Kind: m.Kind}.exclusive():
 			// It held, excluding all others, so all in front of it were gone,
 			// and it goes in this very commit.

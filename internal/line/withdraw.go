@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/quorate/quorate/etcd"
+	"github.com/quorate/quorate/internal/mutant"
 )
 
 // cleanUp bounds how long a failed or cancelled wait goes on to take its keys
@@ -25,7 +26,7 @@ func (e *Entry) fail(ctx context.Context, err error) error {
 		return err
 	}
 	var by []Member
-	if e.s.Err() == nil { // otherwise the keys go with the lease
+	if e.s.Err() == nil && !mutant.LockStays { // otherwise the keys go with the lease
 		cctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUp)
 		defer cancel()
 		var rerr error

@@ -21,4 +21,29 @@ const (
 	StaleReads = false
 	// SwapResults gives two reads of a batch each other's result.
 	SwapResults = false
+
+	// Of locks: a contender ...
+
+	// LockAnyDeparture takes whoever leaves from in front for the last one there.
+	LockAnyDeparture = false
+	// LockLooseRelease deletes a key whoever created it.
+	LockLooseRelease = false
+	// LockForgetsLate looks after no key that a late attempt may create.
+	LockForgetsLate = false
+	// LockReusesKeys uses a key again that a late attempt may create.
+	LockReusesKeys = false
+	// LockStays stays in the line when its wait fails.
+	LockStays = false
+	// LockUnwatched does not look for what happened to its key before it was watched.
+	LockUnwatched = false
+	// LockBlindStart does not read the line again when it begins to watch.
+	LockBlindStart = false
+	// LockGuessesRefusal takes a lost reply of an enqueue for a refusal.
+	LockGuessesRefusal = false
+	// LockPasses lets permits pass those that wait in front.
+	LockPasses = false
+	// LockLooseGuard gives a writer a guard that outlives its downgrade.
+	LockLooseGuard = false
+	// LockKeepsContext does not end a lost lock's context when its key is gone.
+	LockKeepsContext = false
 )

@@ -11,4 +11,17 @@ var (
 	UnknownIsRefused bool
 	StaleReads       bool
 	SwapResults      bool
+
+	// Of locks.
+	LockAnyDeparture   bool
+	LockLooseRelease   bool
+	LockForgetsLate    bool
+	LockReusesKeys     bool
+	LockStays          bool
+	LockUnwatched      bool
+	LockBlindStart     bool
+	LockGuessesRefusal bool
+	LockPasses         bool
+	LockLooseGuard     bool
+	LockKeepsContext   bool
 )

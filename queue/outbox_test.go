@@ -1,0 +1,61 @@
+package queue_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/quorate/quorate/etcd"
+	"github.com/quorate/quorate/queue"
+)
+
+func TestAnOutboxJobIsThereIfAndOnlyIfTheTransactionWas(t *testing.T) {
+	inBubble(t, func(w *world) {
+		q, n := w.queue(), w.node()
+		c := q.Client()
+		var ids []string
+		for i, v := range []string{"first", "second"} {
+			id, op, err := q.EnqueueOp(v)
+			require.NoError(w, err)
+			ids = append(ids, id)
+			res, err := c.Txn(w.Context(), etcd.Txn{
+				If:   []etcd.Cmp{etcd.Missing(etcd.Key("order"))},
+				Then: []etcd.Op{etcd.Put("order", []byte(v)), op},
+			})
+			require.NoError(w, err)
+			require.Equal(w, i == 0, res.Succeeded)
+		}
+		d := n.takeOne()
+		require.Equal(w, ids[0], d.ID)
+		require.NoError(w, d.Ack(w.Context()))
+		n.none(time.Minute)
+		w.empty()
+	})
+}
+
+func TestOutboxJobsComeInCommitOrderAndTheDelayedWhenDue(t *testing.T) {
+	inBubble(t, func(w *world) {
+		q := w.queue()
+		for _, v := range numbered(450) {
+			_, op, err := q.EnqueueOp(v)
+			require.NoError(w, err)
+			_, err = q.Client().Txn(w.Context(), etcd.Txn{Then: []etcd.Op{op}})
+			require.NoError(w, err)
+		}
+		_, op, err := q.EnqueueOp("delayed", queue.Delay(time.Minute))
+		require.NoError(w, err)
+		_, err = q.Client().Txn(w.Context(), etcd.Txn{Then: []etcd.Op{op}})
+		require.NoError(w, err)
+		start := time.Now()
+		n := w.node()
+		ds := n.take(450)
+		require.Equal(w, numbered(450), values(ds))
+		w.ackAll(ds)
+		d := n.takeOne()
+		require.Equal(w, "delayed", d.Value)
+		require.GreaterOrEqual(w, time.Since(start), time.Minute-time.Second)
+		require.NoError(w, d.Ack(w.Context()))
+		w.empty()
+	})
+}

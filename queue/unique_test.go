@@ -1,0 +1,107 @@
+package queue_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/quorate/quorate/queue"
+)
+
+func TestAUniqueKeyIsTakenUntilTheJobIsDone(t *testing.T) {
+	inBubble(t, func(w *world) {
+		q, n := w.queue(), w.node()
+		first, err := q.Enqueue(w.Context(), "a", queue.Unique("order/17"))
+		require.NoError(w, err)
+		taken := func() {
+			w.Helper()
+			_, err := q.Enqueue(w.Context(), "b", queue.Unique("order/17"))
+			var dup *queue.DuplicateError
+			require.ErrorIs(w, err, queue.ErrDuplicate)
+			require.ErrorAs(w, err, &dup)
+			require.Equal(w, queue.DuplicateError{Key: "order/17", Owner: first}, *dup)
+		}
+		taken()
+		d := n.takeOne()
+		require.Equal(w, "order/17", d.Unique)
+		taken()
+		require.NoError(w, d.Nack(w.Context(), time.Minute))
+		taken()
+		d = n.takeOne()
+		require.NoError(w, d.Ack(w.Context()))
+		_, err = q.Enqueue(w.Context(), "c", queue.Unique("order/17"))
+		require.NoError(w, err)
+		require.NoError(w, n.takeOne().Ack(w.Context()))
+		w.empty()
+	})
+}
+
+func TestADeadLetterDoesNotBlockItsUniqueSuccessor(t *testing.T) {
+	inBubble(t, func(w *world) {
+		q, n := w.queue(), w.node()
+		id, err := q.Enqueue(w.Context(), "a", queue.Unique("k"))
+		require.NoError(w, err)
+		require.NoError(w, n.takeOne().Dead(w.Context(), "no use"))
+		second, err := q.Enqueue(w.Context(), "b", queue.Unique("k"))
+		require.NoError(w, err)
+
+		redriven, err := q.Redrive(w.Context())
+		require.ErrorIs(w, err, queue.ErrDuplicate, "onto an occupied key")
+		require.ErrorContains(w, err, second)
+		require.Zero(w, redriven)
+		require.NoError(w, n.takeOne().Ack(w.Context()))
+		redriven, err = q.Redrive(w.Context())
+		require.NoError(w, err)
+		require.Equal(w, 1, redriven)
+		_, err = q.Enqueue(w.Context(), "c", queue.Unique("k"))
+		require.ErrorIs(w, err, queue.ErrDuplicate, "it has its key again")
+		d := n.takeOne()
+		require.Equal(w, id, d.ID)
+		require.NoError(w, d.Ack(w.Context()))
+		w.empty()
+	})
+}
+
+func TestAUniqueWindowBlocksForItsTimeDoneOrNot(t *testing.T) {
+	inBubble(t, func(w *world) {
+		q, n := w.queue(), w.node()
+		enqueue := func() error {
+			_, err := q.Enqueue(w.Context(), "a", queue.UniqueFor("k", 10*time.Minute))
+			return err
+		}
+		require.NoError(w, enqueue())
+		require.NoError(w, n.takeOne().Ack(w.Context()))
+		require.ErrorIs(w, enqueue(), queue.ErrDuplicate)
+		time.Sleep(9 * time.Minute)
+		require.ErrorIs(w, enqueue(), queue.ErrDuplicate)
+		time.Sleep(time.Minute)
+		require.NoError(w, enqueue(), "also if nobody has cleared up yet")
+		require.NoError(w, n.takeOne().Ack(w.Context()))
+		time.Sleep(12 * time.Minute)
+		w.empty()
+	})
+}
+
+func TestEqualUniqueKeysThatMeetInABatchAreSettledFirstComeFirst(t *testing.T) {
+	inBubble(t, func(w *world) {
+		q := w.queue()
+		errs := make(chan error, 20)
+		for range cap(errs) {
+			go func() {
+				_, err := q.Enqueue(w.Context(), "x", queue.Unique("k"))
+				errs <- err
+			}()
+		}
+		ok := 0
+		for range cap(errs) {
+			if err := <-errs; err == nil {
+				ok++
+			} else {
+				require.ErrorIs(w, err, queue.ErrDuplicate)
+			}
+		}
+		require.Equal(w, 1, ok)
+		require.EqualValues(w, 1, w.stats(q).Ready)
+	})
+}
