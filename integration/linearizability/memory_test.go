@@ -101,7 +101,7 @@ func histories(t *testing.T, l workload, d time.Duration) (sum tally) {
 		sum.rounds++
 		sum.calls += len(h.ops)
 		sum.unknown += h.unknown()
-		verdict, err := h.check(2 * time.Second)
+		verdict, err := h.check(10 * time.Second)
 		switch verdict {
 		case porcupine.Unknown:
 			sum.undecided++
