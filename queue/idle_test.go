@@ -42,7 +42,7 @@ func (w *world) crowd(n int) (<-chan *queue.Delivery[string], []*node) {
 
 func TestOneJobAtAHundredIdleConsumersCostsAHandfulOfTransactions(t *testing.T) {
 	inBubble(t, func(w *world) {
-		got, nodes := w.crowd(100)
+		got, nodes := w.crowd(100 / stride)
 		q := nodes[0].q
 		w.push(q, "warm up")
 		require.NoError(w, (<-got).Ack(w.Context()))
@@ -66,7 +66,7 @@ func TestOneJobAtAHundredIdleConsumersCostsAHandfulOfTransactions(t *testing.T) 
 
 func TestOneDeathAmongAHundredConsumersCostsAHandfulOfRequests(t *testing.T) {
 	inBubble(t, func(w *world) {
-		got, nodes := w.crowd(100)
+		got, nodes := w.crowd(100 / stride)
 		q := nodes[0].q
 		w.push(q, "x")
 		d := <-got

@@ -2,5 +2,6 @@
 
 package queue_test
 
-// stride is how many transactions the sweep goes on by.
+// stride is how many transactions the sweep goes on by, and what other numbers
+// are divided by under the race detector.
 const stride = 1

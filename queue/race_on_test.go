@@ -2,6 +2,6 @@
 
 package queue_test
 
-// stride is how many transactions the sweep goes on by: under the race
-// detector, which is slow, not each of them.
+// stride is how many transactions the sweep goes on by, and what other numbers
+// are divided by: the race detector is slow.
 const stride = 5
