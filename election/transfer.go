@@ -97,7 +97,8 @@ func (t *Term) Request(ctx context.Context) (Request, error) {
 // Ask asks the leader, as it was looked at, to hand over to a candidate of the
 // same State. It returns when the wish is written down; a leader that Run runs
 // stops its work and follows. If the leader or its value has changed since, the
-// error answers errors.Is for ErrChanged.
+// error answers errors.Is for ErrChanged; and for etcd.ErrUnknownOutcome as well
+// if the wish may have been written down nevertheless.
 func Ask(ctx context.Context, c *etcd.Client, name string, leader, to Candidate, opts ...Option) error {
 	return meddle(ctx, "ask", name, opts, leader, to, func(string) error {
 		return line.Ask(ctx, c, leader.member, to.member)
@@ -108,6 +109,9 @@ func Ask(ctx context.Context, c *etcd.Client, name string, leader, to Candidate,
 // same State, in one commit, whatever the leader is doing. The leader hears of
 // it only when its event arrives, and until then only its guard, or its token,
 // keeps it from doing harm: depose who is stuck, and ask who is not.
+//
+// If the leader or its value has changed since, the error answers errors.Is for
+// ErrChanged; and for etcd.ErrUnknownOutcome as well if it may have been deposed.
 func Depose(ctx context.Context, c *etcd.Client, name string, leader, to Candidate, opts ...Option) error {
 	return meddle(ctx, "depose", name, opts, leader, to, func(prefix string) error {
 		return line.Depose(ctx, c, prefix, leader.member, to.member)

@@ -23,11 +23,12 @@ var errIdle = errors.New("the connection is not needed any more")
 // of them comes, before there is anything to carry them, and it is not used
 // again once it was lost: its watches get another one.
 type watchConn struct {
-	h    *watchHub
-	ctx  context.Context // ends, with a cause, when the connection is to end
-	quit context.CancelCauseFunc
-	wake chan struct{} // holds a token when there is something for the writer
-	poke chan struct{} // holds a token when the connection is to be checked
+	h      *watchHub
+	ctx    context.Context // ends, with a cause, when the connection is to end
+	quit   context.CancelCauseFunc
+	flowed int64         // what had come at the last check, whose goroutine it belongs to
+	wake   chan struct{} // holds a token when there is something for the writer
+	poke   chan struct{} // holds a token when the connection is to be checked
 
 	// All below is guarded by h.mu.
 

@@ -22,6 +22,8 @@ func (silentLink) send(context.Context, *outMessage) error { return nil }
 func (silentLink) recv() (inMessage, error)                { return inMessage{}, errors.New("silent") }
 func (silentLink) check(context.Context) error             { return nil }
 func (silentLink) close()                                  {}
+func (silentLink) flow() *inflow                           { return nil }
+
 func play(t testing.TB, cn *watchConn, frames ...string) error {
 	t.Helper()
 	var rd jsonwire.Reader

@@ -25,6 +25,7 @@ type h2Link struct {
 	out    *io.PipeWriter
 	reply  io.ReadCloser // of recv's goroutine
 	frames *jsonwire.Frames
+	in     inflow
 }
 
 // newHTTP2Link speaks HTTP/2 over nc, which it takes over. Nothing is sent yet.
@@ -50,6 +51,7 @@ func newHTTP2Link(c *Client, ep *endpoint, nc net.Conn, token string) *h2Link {
 
 func (l *h2Link) transport() watchTransport { return viaHTTP2 }
 func (l *h2Link) duplex() bool              { return true }
+func (l *h2Link) flow() *inflow             { return &l.in }
 
 func (l *h2Link) send(_ context.Context, m *outMessage) error {
 	_, err := l.out.Write(append(m.body, '\n'))
@@ -62,7 +64,9 @@ func (l *h2Link) recv() (inMessage, error) {
 			return inMessage{}, err
 		}
 	}
+	l.in.next()
 	doc, err := l.frames.Next()
+	l.in.whole()
 	return inMessage{doc: doc}, err
 }
 
@@ -83,7 +87,7 @@ func (l *h2Link) begin() error {
 		text, _ := io.ReadAll(io.LimitReader(resp.Body, 4<<10))
 		return classifyReply(h1.Reply{Status: resp.StatusCode, ContentType: resp.Header.Get("Content-Type"), Body: text}, &request{}).err
 	}
-	l.frames = jsonwire.NewFrames(resp.Body, int(l.c.cfg.MaxReplyBytes))
+	l.frames = jsonwire.NewFrames(l.in.reader(resp.Body), int(l.c.cfg.MaxReplyBytes))
 	return nil
 }
 

@@ -17,6 +17,9 @@ type watchLink interface {
 	// check finds out whether the way to the member is still good, as far as
 	// that can be seen from the connection itself.
 	check(ctx context.Context) error
+	// flow tells of messages that are on their way in; nil where it makes no
+	// difference, because every watch has a stream of its own.
+	flow() *inflow
 	// close ends everything at once, calls under way included, and waits for
 	// the goroutines that belong to the link.
 	close()

@@ -13,7 +13,7 @@ import (
 // is dead. A member that is cut off from the others answers pings and signs of
 // progress as if all were well. So every checkPeriod the connection itself is
 // pinged, and the member is asked for a linearizable read; both must answer
-// within checkTimeout. This is all the traffic of a client that only watches;
+// within checkTimeout, the connection unless a message is just on its way. This is all the traffic of a client that only watches;
 // without a watch there is none.
 const (
 	checkPeriod  = 2 * time.Second
@@ -91,6 +91,7 @@ func (cn *watchConn) inspect(link watchLink) error {
 	go func() { ping <- link.check(ctx) }()
 	hd, f := cn.leaderRead(cn.ep)
 	pinged := <-ping
+	flows := link.flow().since(&cn.flowed)
 
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -102,13 +103,16 @@ func (cn *watchConn) inspect(link watchLink) error {
 		return nil
 	case f != nil:
 		return f.err
-	case pinged != nil:
+	case pinged != nil && !flows:
 		return &Error{Op: "watch", Endpoint: cn.ep.url, Kind: ErrUnavailable, Message: "the connection does not answer", Err: h.c.redactErr(pinged, cn.token)}
 	}
 	if err := h.verify(hd, seen, cn.ep.url); err != nil {
 		return err
 	}
-	err := cn.unanswered(link)
+	var err error
+	if !flows {
+		err = cn.unanswered(link)
+	}
 	if err == nil {
 		err = cn.lags(hd.Revision)
 	}

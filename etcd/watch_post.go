@@ -40,6 +40,7 @@ func newPostLink(c *Client, ep *endpoint, header []byte) *postLink {
 
 func (l *postLink) transport() watchTransport { return viaPost }
 func (l *postLink) duplex() bool              { return false }
+func (l *postLink) flow() *inflow             { return nil }
 
 func (l *postLink) send(_ context.Context, m *outMessage) error {
 	l.mu.Lock()

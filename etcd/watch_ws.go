@@ -17,6 +17,7 @@ type wsLink struct {
 	conn *websocket.Conn
 	max  int64
 	buf  []byte
+	in   inflow
 }
 
 // upgradeRefused: something answered that opens no WebSocket.
@@ -73,12 +74,14 @@ func overConn(nc net.Conn) *http.Transport {
 
 func (l *wsLink) transport() watchTransport { return viaWebSocket }
 func (l *wsLink) duplex() bool              { return true }
+func (l *wsLink) flow() *inflow             { return &l.in }
 
 func (l *wsLink) send(ctx context.Context, m *outMessage) error {
 	return l.conn.Write(ctx, websocket.MessageText, m.body)
 }
 
 func (l *wsLink) recv() (inMessage, error) {
+	l.in.next()
 	_, r, err := l.conn.Reader(context.Background())
 	if err != nil {
 		return inMessage{}, err
@@ -86,7 +89,8 @@ func (l *wsLink) recv() (inMessage, error) {
 	if cap(l.buf) > keepBuffer {
 		l.buf = nil // a large message was an exception
 	}
-	l.buf, err = readAppend(r, l.buf[:0])
+	l.buf, err = readAppend(l.in.reader(r), l.buf[:0])
+	l.in.whole()
 	if errors.Is(err, websocket.ErrMessageTooBig) {
 		return inMessage{}, &Error{Op: "watch", Kind: ErrBadReply, Message: fmt.Sprintf("a message is larger than %d bytes", l.max)}
 	}

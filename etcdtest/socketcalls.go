@@ -3,6 +3,7 @@ package etcdtest
 import (
 	"bytes"
 	"context"
+	"sync/atomic"
 
 	"github.com/coder/websocket"
 )
@@ -14,7 +15,7 @@ func (s *Server) serveSocketCall(c *call, rt *route) {
 	c.request = &Request{Path: c.path, Member: c.member}
 	c.leader = false
 	s.withStreamFaults(c, func(*flusher) {
-		conn := s.accept(c)
+		conn := s.accept(c, new(atomic.Bool))
 		if conn == nil {
 			return
 		}

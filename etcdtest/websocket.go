@@ -5,6 +5,7 @@ import (
 	"context"
 	"net/http"
 	"strings"
+	"sync/atomic"
 
 	"github.com/coder/websocket"
 )
@@ -20,21 +21,26 @@ func (s *Server) serveWebSocket(c *call) {
 	c.request = &Request{Path: c.path, Member: c.member}
 	c.leader = false
 	s.withStreamFaults(c, func(out *flusher) {
-		if conn := s.accept(c); conn != nil {
-			s.runWebSocket(c, conn, out)
+		busy := new(atomic.Bool) // a message is being written
+		if conn := s.accept(c, busy); conn != nil {
+			s.runWebSocket(c, conn, out, busy)
 		}
 	})
 }
 
 // accept upgrades a request. It returns nil where that failed; the client was
 // told then.
-func (s *Server) accept(c *call) *websocket.Conn {
+//
+// A ping that comes while a message is on its way is not answered, as the
+// gateway does it, which does not wait for long to get a word in.
+func (s *Server) accept(c *call, busy *atomic.Bool) *websocket.Conn {
 	var protocols []string
 	if strings.Contains(c.r.Header.Get("Sec-WebSocket-Protocol"), "Bearer") {
 		protocols = []string{"Bearer"}
 	}
 	conn, err := websocket.Accept(c.w, c.r, &websocket.AcceptOptions{
 		InsecureSkipVerify: true, Subprotocols: protocols, CompressionMode: websocket.CompressionDisabled,
+		OnPingReceived: func(context.Context, []byte) bool { return !busy.Load() },
 	})
 	if err != nil {
 		return nil
@@ -43,7 +49,7 @@ func (s *Server) accept(c *call) *websocket.Conn {
 	return conn
 }
 
-func (s *Server) runWebSocket(c *call, conn *websocket.Conn, out *flusher) {
+func (s *Server) runWebSocket(c *call, conn *websocket.Conn, out *flusher, busy *atomic.Bool) {
 	// The request's context means nothing any more once it was upgraded.
 	ctx, cancel := context.WithCancel(s.ctx)
 	defer cancel()
@@ -66,6 +72,8 @@ func (s *Server) runWebSocket(c *call, conn *websocket.Conn, out *flusher) {
 			return errCut
 		}
 		out.sent += len(b)
+		busy.Store(true)
+		defer busy.Store(false)
 		return conn.Write(ctx, websocket.MessageText, bytes.TrimSuffix(b, []byte("\n")))
 	})
 	ws.close()

@@ -304,3 +304,29 @@ func TestAFlightWhoseDriverGivesUpIsCarriedOnByTheOtherInIt(t *testing.T) {
 		w.audit()
 	})
 }
+
+// A definite refusal speaks for its own attempt, and not for the one before.
+func TestASettlementStaysInDoubtWhenItsRepetitionIsRefused(t *testing.T) {
+	inBubble(t, func(w *world) {
+		q, n := w.queue(), w.node()
+		w.push(q, "x")
+		d := n.takeOne()
+		hold := make(chan struct{})
+		in := w.srv.Inject(etcdtest.Fault{Path: txnPath, Times: 1, HoldReply: hold})
+		ctx, cancel := context.WithCancel(w.Context())
+		got := make(chan error, 1)
+		go func() { got <- d.Ack(ctx) }()
+		require.NoError(w, in.Await(w.Context(), 1))
+		synctest.Wait()
+		cancel()
+		require.ErrorIs(w, <-got, etcd.ErrUnknownOutcome)
+		close(hold)
+		w.srv.Inject(etcdtest.Fault{Path: txnPath, Times: 1, Refuse: &etcdtest.Error{Code: etcdtest.PermissionDenied, Message: "etcdserver: permission denied"}})
+		err := d.Ack(w.Context())
+		require.ErrorIs(w, err, etcd.ErrPermissionDenied)
+		require.ErrorIs(w, err, etcd.ErrUnknownOutcome, "it was applied in fact")
+		require.NoError(w, d.Ack(w.Context()))
+		w.audit()
+		w.empty()
+	})
+}

@@ -52,10 +52,23 @@ func (c *consumer) answered(d *delivery, err error) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	d.unsure = d.unsure || errors.Is(err, etcd.ErrUnknownOutcome)
+	if d.unsure && definite(err) {
+		err = &etcd.Error{Op: "txn", On: d.key, Err: err, Unknown: true} // for the attempts before
+	}
 	if d.busy--; d.busy == 0 && d.at == started && (!d.unsure || errors.Is(err, ErrClaimLost)) {
 		d.asked = waiting
 	}
 	return err
+}
+
+// definite reports whether err says of its own attempt alone that nothing was done.
+func definite(err error) bool {
+	for _, told := range []error{etcd.ErrUnknownOutcome, ErrClaimLost, ErrSettled, ErrNotFound, ErrDamaged} {
+		if errors.Is(err, told) {
+			return false
+		}
+	}
+	return err != nil
 }
 
 // inDoubt reports whether an earlier attempt to settle d has had no answer.

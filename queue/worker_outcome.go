@@ -36,7 +36,8 @@ const (
 	// for others, and the attempt does not count.
 	HandedBack
 	// Lost: the claim was over, or etcd did not answer for so long, before the
-	// delivery was settled. The job is delivered again.
+	// delivery was settled. The job is delivered again, unless Err answers
+	// etcd.ErrUnknownOutcome: then it may have been settled.
 	Lost
 	// Settled: the handler has settled the delivery itself.
 	Settled

@@ -38,7 +38,7 @@ type pace struct {
 }
 
 const (
-	rowLength = 32 // commits in a row, where others wait
+	rowLength = 48 // commits in a row, where others wait
 	rowLeast  = 4  // the same, where commits are slow
 	rowAgain  = 8  // the same, where nobody came when it was quiet
 	maxRests  = 2  // whoever rang has gone
@@ -56,11 +56,11 @@ func (p *pace) times(n, least int, most time.Duration) time.Duration {
 }
 
 // sleepMost is how long a loser sleeps at most.
-func (p *pace) sleepMost() time.Duration { return p.times(16, 4, longRow/2) }
+func (p *pace) sleepMost() time.Duration { return p.times(32, 4, longRow/2) }
 
 // quietMost is how long a winner keeps quiet at first: longer than a loser
 // sleeps, listens and tries.
-func (p *pace) quietMost() time.Duration { return p.times(24, 8, longRow) }
+func (p *pace) quietMost() time.Duration { return p.times(48, 8, longRow) }
 
 // unit is the time of a commit, within reason.
 func (p *pace) unit() time.Duration {

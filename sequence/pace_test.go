@@ -52,7 +52,7 @@ func TestProcessesThatContendShareFairlyAndLoseLittle(t *testing.T) {
 			commits := w.srv.Revision() - before
 			w.Logf("%d processes: %d of %d numbers, the least %d, %d commits", processes, total, ideal, least, commits)
 			require.Greater(w, total, ideal/2)
-			require.Greater(w, least, total/processes/3)
+			require.Greater(w, least, total/processes/5)
 			require.Less(w, commits, int64(ideal/8*3/2), "attempts that fail are few")
 		})
 	}
@@ -85,6 +85,6 @@ func TestWhereCommitsAreSlowRowsAreShort(t *testing.T) {
 		cancel()
 		wg.Wait()
 		w.Logf("worst %v", worst)
-		require.Less(w, worst, 2500*time.Millisecond, "a row of 32 commits alone would take 1.3 s")
+		require.Less(w, worst, 2500*time.Millisecond, "a row of 48 commits alone would take 1.9 s")
 	})
 }

@@ -51,24 +51,62 @@ func Ask(ctx context.Context, c *etcd.Client, first, to Member) error {
 			etcd.IfCreateRevision(etcd.Key(to.Key), etcd.Equal, to.Token),
 		},
 		Then: []etcd.Op{etcd.Put(first.Key, note.encode(), etcd.IgnoreLease())},
+		Else: []etcd.Op{etcd.Get(etcd.Key(first.Key))},
 	}
 	var pace pacer
-	unknown := false
+	var unknown error
 	for {
 		res, err := c.Txn(ctx, t)
-		switch {
-		case err == nil && (res.Succeeded || unknown):
-			return nil
-		case err == nil:
-			return ErrChanged
-		case !errors.Is(err, etcd.ErrUnknownOutcome) || !transient(err) || ctx.Err() != nil:
-			return err
+		if err == nil && !res.Succeeded {
+			return asked(res, first, *note.Asked, unknown)
 		}
-		unknown = true // a repetition finds the key changed
+		if err == nil {
+			return nil
+		}
+		if !errors.Is(err, etcd.ErrUnknownOutcome) || !transient(err) || ctx.Err() != nil {
+			return stillUnknown(first.Key, err, unknown)
+		}
+		unknown = err // a repetition finds the key changed
 		if werr := pace.wait(ctx, ctx); werr != nil {
 			return errors.Join(werr, err)
 		}
 	}
+}
+
+// asked says what came of a wish that was refused, after attempts without an
+// answer if unknown is not nil. None of these can arrive any more.
+func asked(res *etcd.TxnResult, first Member, wish Asking, unknown error) error {
+	if unknown == nil {
+		return ErrChanged
+	}
+	kv, ok := res.Results[0].Get.First()
+	if !ok || kv.CreateRevision != first.Token {
+		return errors.Join(ErrChanged, unknown)
+	}
+	m := member(kv)
+	switch {
+	case same(m.Asked, &wish):
+		return nil // what the leader has said since keeps it
+	case same(m.Asked, first.Asked) && sameHeir(m.Heir, first.Heir):
+		return ErrChanged // it would stand there
+	}
+	return errors.Join(ErrChanged, unknown)
+}
+
+func same(a, b *Asking) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return a.To == b.To && a.Host == b.Host && a.PID == b.PID && a.Program == b.Program && a.At.Equal(b.At)
+}
+
+// stillUnknown completes the error of a repetition, which says nothing of the
+// attempts before that have had no answer.
+func stillUnknown(key string, err, unknown error) error {
+	if unknown == nil || errors.Is(err, etcd.ErrUnknownOutcome) {
+		return err
+	}
+	return &etcd.Error{Op: "txn", On: key, Err: errors.Join(err, unknown), Unknown: true}
 }
 
 // ErrChanged: the line has changed since it was read.
@@ -86,25 +124,43 @@ func Depose(ctx context.Context, c *etcd.Client, prefix string, first, to Member
 	if err != nil {
 		return err
 	}
+	own := hold{first.Key, first.Token, first.Heir}
 	var pace pacer
+	var unknown error
 	for {
 		res, err := c.Txn(ctx, t)
 		switch {
 		case err == nil:
-			done, err := handedOver(res, first.Key, first.Token, heir, first.Lease)
-			if !done && !errors.Is(err, ErrNoSuchContender) {
-				err = ErrChanged
-			}
-			return err
+			return deposed(res, own, first, heir, unknown)
 		case errors.Is(err, etcd.ErrLeaseNotFound):
-			return ErrNoSuchContender
+			return stillUnknown(first.Key, ErrNoSuchContender, unknown)
 		case !errors.Is(err, etcd.ErrUnknownOutcome) || !transient(err) || ctx.Err() != nil:
-			return err
+			return stillUnknown(first.Key, err, unknown)
 		}
+		unknown = err
 		if werr := pace.wait(ctx, ctx); werr != nil {
 			return errors.Join(werr, err)
 		}
 	}
+}
+
+// deposed says what came of a Depose that has an answer, after attempts without
+// one if unknown is not nil.
+func deposed(res *etcd.TxnResult, own hold, first Member, heir Heir, unknown error) error {
+	done, err := handedOver(res, own, heir, first.Lease)
+	switch {
+	case done:
+		return nil
+	case errors.Is(err, ErrDeleted), errors.Is(err, ErrDeposed):
+		if unknown != nil { // perhaps by us, and the heir has gone since
+			return errors.Join(ErrChanged, unknown)
+		}
+		return ErrChanged
+	}
+	if kv, _ := res.Results[0].Get.First(); kv.ModRevision != first.Changed {
+		return ErrChanged
+	}
+	return err
 }
 
 // Members gives the contenders of a line, oldest first, of its keys. The values of a raw line are not looked at.

@@ -73,7 +73,7 @@ func (e *Entry) handOver(ctx context.Context, to Member) error {
 	for {
 		res, err := e.s.Client().Txn(ctx, t)
 		if err == nil {
-			done, err := handedOver(res, own.key, own.rev, heir, e.s.Lease())
+			done, err := handedOver(res, own, heir, e.s.Lease())
 			switch {
 			case done:
 				return nil
@@ -83,13 +83,13 @@ func (e *Entry) handOver(ctx context.Context, to Member) error {
 			return err
 		}
 		if errors.Is(err, etcd.ErrLeaseNotFound) {
-			return ErrNoSuchContender // the heir's
+			return stillUnknown(own.key, ErrNoSuchContender, unknown) // the heir's
 		}
 		if errors.Is(err, etcd.ErrUnknownOutcome) {
 			unknown = err
 		}
 		if !transient(err) || ctx.Err() != nil || e.s.Err() != nil {
-			return err
+			return stillUnknown(own.key, err, unknown)
 		}
 		if werr := pace.wait(ctx, e.s.Context()); werr != nil {
 			return errors.Join(werr, err)
@@ -127,24 +127,22 @@ func handoverTxn(l *Line, key string, created int64, to Member, mine etcd.Cmp) (
 	}, heir, nil
 }
 
-// handedOver says what came of a handoverTxn: done; or not done, and why.
-func handedOver(res *etcd.TxnResult, key string, created int64, heir Heir, lease etcd.LeaseID) (bool, error) {
+// handedOver says what came of a handoverTxn by which own was to be handed over:
+// done; or not done, and why.
+func handedOver(res *etcd.TxnResult, own hold, heir Heir, lease etcd.LeaseID) (bool, error) {
 	if res.Succeeded {
 		return true, nil
 	}
 	kv, ok := res.Results[0].Get.First()
-	if !ok || kv.CreateRevision != created {
-		return false, fmt.Errorf("key %.200q: %w", key, ErrDeleted)
+	if !ok || kv.CreateRevision != own.rev {
+		return false, fmt.Errorf("key %.200q: %w", own.key, ErrDeleted)
 	}
 	m := member(kv)
-	if m.Heir != nil && *m.Heir == heir {
+	switch {
+	case m.Heir != nil && *m.Heir == heir:
 		return true, nil // by an attempt without an answer
+	case m.Lease != lease || !sameHeir(m.Heir, own.heir):
+		return false, ErrDeposed // perhaps to the heir, which has handed on
 	}
-	if _, there := res.Results[1].Get.First(); !there {
-		return false, ErrNoSuchContender
-	}
-	if m.Lease != lease {
-		return false, ErrDeposed
-	}
-	return false, ErrNoSuchContender // it is not as it was
+	return false, ErrNoSuchContender // it is not there, or not as it was
 }

@@ -29,9 +29,15 @@ func (e *Entry) Proclaim(ctx context.Context, value []byte) error {
 	return nil
 }
 
-func (e *Entry) proclaim(ctx context.Context, value []byte) error {
+func (e *Entry) proclaim(ctx context.Context, value []byte) (err error) {
 	p := &e.places[0]
 	own := e.hold(p)
+	var unknown error
+	defer func() {
+		if err != nil && e.life.Err() == nil {
+			err = stillUnknown(own.key, err, unknown)
+		}
+	}()
 	key := etcd.Key(own.key)
 	now, sent := e.at, []byte(nil)
 	var pace pacer
@@ -81,7 +87,7 @@ func (e *Entry) proclaim(ctx context.Context, value []byte) error {
 			}
 			now = &kv
 		case errors.Is(err, etcd.ErrUnknownOutcome):
-			now = nil
+			now, unknown = nil, err
 			if err = e.retry(ctx, err, &pace); err != nil {
 				return err
 			}
