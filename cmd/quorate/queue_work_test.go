@@ -83,11 +83,11 @@ $`, q.stdout.String())
 }
 
 func TestOneGuardServesOneCommandAfterTheOther(t *testing.T) {
-	push(t, "guards", strings.Fields(strings.Repeat("job ", 20))...)
+	push(t, "guards", strings.Fields(strings.Repeat("job ", 4))...)
 	w := newWitness(t)
 	q := command(t, workArgs("guards --drain", helperCommand("job-group", w.address())...)...).begin()
 	groups := map[int]bool{}
-	for range 20 {
+	for range 4 {
 		groups[w.await(1)] = true
 	}
 	require.Equal(t, 0, q.code(), q.stderr)

@@ -84,7 +84,7 @@ func TestNothingIsLostWhileWorkersAreKilledAndStopped(t *testing.T) {
 	q := queue.New[string](c, name)
 	workers := make([]*worker, 4)
 	for i := range workers {
-		workers[i] = start(t, cl.Direct(i%3), 5+10*i)
+		workers[i] = start(t, cl.Direct(i%3), 5+10*i, 1000)
 	}
 	ids := map[string]bool{}
 	r := rand.New(rand.NewPCG(1, 2))
@@ -109,20 +109,20 @@ func TestNothingIsLostWhileWorkersAreKilledAndStopped(t *testing.T) {
 			require.NoError(t, cl.Resume(1))
 		case round%2 == 0:
 			workers[i].kill()
-			workers[i] = start(t, cl.Direct(i%3), 20)
+			workers[i] = start(t, cl.Direct(i%3), 20, 1000)
 		default:
 			require.NoError(t, p.Signal(syscall.SIGSTOP))
 			time.Sleep(ttl + time.Second)
 			require.NoError(t, p.Signal(syscall.SIGCONT))
 		}
 	}
-	drained(t, q, 30*time.Second)
+	drained(t, q, time.Minute)
 	for _, w := range workers {
 		w.kill()
 	}
 	st, err := q.Stats(t.Context())
 	require.NoError(t, err)
-	require.Zero(t, st.Dead, "nothing was to blame")
+	require.Zero(t, st.Dead, "none has used up its attempts")
 	a := audit(t, c)
 	require.Empty(t, a.Faults)
 	require.Empty(t, a.Left())
@@ -153,7 +153,7 @@ func TestAPoisonousJobKillsItsWorkersAndNothingElse(t *testing.T) {
 	require.NoError(t, err)
 	deaths := 0
 	for end := time.Now().Add(40 * time.Second); ; {
-		w := start(t, cl.Direct(0), 50)
+		w := start(t, cl.Direct(0), 50, 3)
 		select {
 		case <-w.done:
 			deaths++
@@ -166,7 +166,8 @@ func TestAPoisonousJobKillsItsWorkersAndNothingElse(t *testing.T) {
 		}
 		require.True(t, time.Now().Before(end), "%+v", st)
 	}
-	require.Equal(t, 3, deaths, "as many as it had attempts")
+	require.Positive(t, deaths)
+	require.LessOrEqual(t, deaths, 3, "no more than it had attempts")
 	j, err := q.Get(t.Context(), ids[30])
 	require.NoError(t, err)
 	require.Equal(t, queue.Dead, j.State)

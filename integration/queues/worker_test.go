@@ -26,7 +26,7 @@ const name = "orders"
 
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == asWorker {
-		if err := beWorker(os.Args[2], os.Args[3]); err != nil {
+		if err := beWorker(os.Args[2], os.Args[3], os.Args[4]); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
@@ -41,8 +41,12 @@ const ttl = 2 * time.Second
 // beWorker works until it is killed. A job is a number; every third is done in
 // one commit with its result, the others are acknowledged, and a worker that is
 // to die of it dies of job "poison".
-func beWorker(endpoint, prefetch string) error {
+func beWorker(endpoint, prefetch, attempts string) error {
 	n, err := strconv.Atoi(prefetch)
+	if err != nil {
+		return err
+	}
+	most, err := strconv.Atoi(attempts)
 	if err != nil {
 		return err
 	}
@@ -53,19 +57,19 @@ func beWorker(endpoint, prefetch string) error {
 	}
 	defer c.Close()
 	for {
-		err := workUntilLost(ctx, c, n)
+		err := workUntilLost(ctx, c, n, most)
 		fmt.Println("lost", err) // as after a pause: a process goes on with a new session
 	}
 }
 
-func workUntilLost(ctx context.Context, c *etcd.Client, prefetch int) error {
+func workUntilLost(ctx context.Context, c *etcd.Client, prefetch, attempts int) error {
 	s, err := etcd.NewSession(ctx, c, etcd.WithTTL(ttl))
 	if err != nil {
 		return err
 	}
 	defer s.Close(ctx)
 	q := queue.New[string](c, name)
-	cons, err := q.Consumer(s, queue.Prefetch(prefetch), queue.MaxAttempts(3))
+	cons, err := q.Consumer(s, queue.Prefetch(prefetch), queue.MaxAttempts(attempts))
 	if err != nil {
 		return err
 	}
@@ -102,9 +106,9 @@ type worker struct {
 }
 
 // start starts a worker and waits until it is at work.
-func start(t *testing.T, endpoint string, prefetch int) *worker {
+func start(t *testing.T, endpoint string, prefetch, attempts int) *worker {
 	t.Helper()
-	w := &worker{cmd: exec.CommandContext(t.Context(), os.Args[0], asWorker, endpoint, strconv.Itoa(prefetch)), done: make(chan struct{})}
+	w := &worker{cmd: exec.CommandContext(t.Context(), os.Args[0], asWorker, endpoint, strconv.Itoa(prefetch), strconv.Itoa(attempts)), done: make(chan struct{})}
 	w.cmd.Stderr = os.Stderr
 	out, err := w.cmd.StdoutPipe()
 	require.NoError(t, err)
