@@ -192,7 +192,9 @@ func TestStatsCountEveryStateAndListShowsIt(t *testing.T) {
 		require.NoError(w, err)
 		_, op, err := q.EnqueueOp("inbox")
 		require.NoError(w, err)
+		synctest.Wait() // the consumer knows of all of them
 		ds := n.take(4)
+		require.Equal(w, "high", ds[0].Value)
 		require.NoError(w, ds[0].Dead(w.Context(), "x"))
 		require.NoError(w, ds[1].Ack(w.Context()))
 		require.NoError(w, n.Close(w.Context())) // so that the inbox stays, and the rest is taken over later
