@@ -36,10 +36,13 @@ func (c *consumer) giveBack(ctx context.Context, ds []*delivery) error {
 		if token {
 			err = c.giveBackOf(ctx, cl, ds)
 		}
+		told := err
 		for _, d := range ds {
-			_ = c.answered(d, err)
+			if e := c.answered(d, err); errors.Is(e, etcd.ErrUnknownOutcome) {
+				told = e
+			}
 		}
-		errs = append(errs, err)
+		errs = append(errs, told)
 	}
 	return errors.Join(errs...)
 }

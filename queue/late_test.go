@@ -307,26 +307,35 @@ func TestAFlightWhoseDriverGivesUpIsCarriedOnByTheOtherInIt(t *testing.T) {
 
 // A definite refusal speaks for its own attempt, and not for the one before.
 func TestASettlementStaysInDoubtWhenItsRepetitionIsRefused(t *testing.T) {
+	for name, settle := range map[string]func(*queue.Delivery[string], context.Context) error{
+		"ack":    (*queue.Delivery[string]).Ack,
+		"return": (*queue.Delivery[string]).Return,
+	} {
+		t.Run(name, func(t *testing.T) { staysInDoubt(t, settle) })
+	}
+}
+
+func staysInDoubt(t *testing.T, settle func(*queue.Delivery[string], context.Context) error) {
 	inBubble(t, func(w *world) {
 		q, n := w.queue(), w.node()
-		w.push(q, "x")
-		d := n.takeOne()
+		w.push(q, "x", "y")
+		ds := n.take(2)
+		d := ds[0]
 		hold := make(chan struct{})
 		in := w.srv.Inject(etcdtest.Fault{Path: txnPath, Times: 1, HoldReply: hold})
 		ctx, cancel := context.WithCancel(w.Context())
 		got := make(chan error, 1)
-		go func() { got <- d.Ack(ctx) }()
+		go func() { got <- settle(d, ctx) }()
 		require.NoError(w, in.Await(w.Context(), 1))
 		synctest.Wait()
 		cancel()
 		require.ErrorIs(w, <-got, etcd.ErrUnknownOutcome)
 		close(hold)
 		w.srv.Inject(etcdtest.Fault{Path: txnPath, Times: 1, Refuse: &etcdtest.Error{Code: etcdtest.PermissionDenied, Message: "etcdserver: permission denied"}})
-		err := d.Ack(w.Context())
+		err := settle(d, w.Context())
 		require.ErrorIs(w, err, etcd.ErrPermissionDenied)
 		require.ErrorIs(w, err, etcd.ErrUnknownOutcome, "it was applied in fact")
-		require.NoError(w, d.Ack(w.Context()))
+		require.NoError(w, settle(d, w.Context()))
 		w.audit()
-		w.empty()
 	})
 }
