@@ -134,13 +134,16 @@ func (m *monitor) watch(ctx context.Context) error {
 // recover waits until a check says that all is well. It gives the last failure
 // if ctx ends before.
 func (m *monitor) recover(ctx context.Context) error {
+	var last error
 	for {
-		err := m.check(ctx)
-		if err == nil && m.failed == 0 && ctx.Err() == nil {
+		switch err := m.check(ctx); {
+		case err != nil:
+			last = err
+		case m.failed == 0 && ctx.Err() == nil:
 			return nil
 		}
 		if !sleep(ctx, m.h.Every) {
-			return err
+			return last
 		}
 	}
 }
