@@ -9,13 +9,19 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// nobody is an address at which nothing listens.
+// nobody is an address at which nothing listens, nor can while the test runs:
+// it is the near end of a connection.
 func nobody(t *testing.T) string {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	defer ln.Close()
-	return "http://" + ln.Addr().String()
+	conn, err := net.Dial("tcp", ln.Addr().String())
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		conn.Close()
+		ln.Close()
+	})
+	return "http://" + conn.LocalAddr().String()
 }
 
 func TestAnEtcdThatDoesNotAnswerIsNamedTogetherWithWhatToDo(t *testing.T) {
