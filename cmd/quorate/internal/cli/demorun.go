@@ -30,9 +30,9 @@ func demoWork(dir string, stuck bool) error {
 		return err
 	}
 	for e.Transfers < demoTransfers {
-		var midway func()
+		var midway func() error
 		if stuck && e.Transfers == demoTransfers/2 {
-			midway = func() { stayStuck(dir, e) }
+			midway = func() error { return stayStuck(dir, e) }
 		}
 		if err := ledger.Transfer(dir, midway); err != nil {
 			return err
@@ -44,19 +44,19 @@ func demoWork(dir string, stuck bool) error {
 }
 
 // stayStuck starts a child and waits to be killed.
-func stayStuck(dir string, e ledger.Entry) {
+func stayStuck(dir string, e ledger.Entry) error {
 	exe, err := os.Executable()
 	if err != nil {
-		panic(err)
+		return err
 	}
 	idle := exec.Command(exe, "demo", "idle")
 	idle.Stdout = os.Stdout // held open until it, too, has ended
 	if err := idle.Start(); err != nil {
-		panic(err)
+		return err
 	}
 	e.What = ledger.Stuck
 	if err := ledger.Note(dir, e); err != nil {
-		panic(err)
+		return err
 	}
 	fmt.Println(stuckWord, e.Token, e.PID, e.Transfers)
 	select {}

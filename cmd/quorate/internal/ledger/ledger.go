@@ -80,7 +80,7 @@ const computing = time.Millisecond
 
 // Transfer moves some money. Between reading and writing it calls midway, if
 // there is one.
-func Transfer(dir string, midway func()) error {
+func Transfer(dir string, midway func() error) error {
 	l, err := Read(dir)
 	if err != nil {
 		return err
@@ -89,7 +89,9 @@ func Transfer(dir string, midway func()) error {
 	amount := rand.Int64N(100)
 	time.Sleep(computing)
 	if midway != nil {
-		midway()
+		if err := midway(); err != nil {
+			return err
+		}
 	}
 	l.Accounts[from] -= amount
 	l.Accounts[to] += amount

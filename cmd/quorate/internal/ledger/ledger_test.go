@@ -49,7 +49,7 @@ func TestTheCheckFindsALostTransfer(t *testing.T) {
 	require.NoError(t, Create(dir))
 	require.NoError(t, Note(dir, Entry{What: Enter, Token: 1, PID: 100}))
 	// Another one comes in between reading and writing.
-	require.NoError(t, Transfer(dir, func() { require.NoError(t, Transfer(dir, nil)) }))
+	require.NoError(t, Transfer(dir, func() error { return Transfer(dir, nil) }))
 	require.NoError(t, Note(dir, Entry{What: Leave, Token: 1, PID: 100, Transfers: 2}))
 	_, err := Check(dir)
 	require.ErrorContains(t, err, "1 of 2 transfers are lost")
