@@ -4,12 +4,10 @@ import (
 	"context"
 	"errors"
 	"iter"
-	"strings"
 	"time"
 
 	"github.com/quorate/quorate/etcd"
 	"github.com/quorate/quorate/internal/line"
-	"github.com/quorate/quorate/internal/names"
 )
 
 // A State is who holds a lock and who waits for it, all as of one revision.
@@ -65,47 +63,20 @@ func state(name string, roll *line.Roll) *State {
 // understood is such an error, and so ends the sequence as well.
 func All(ctx context.Context, c *etcd.Client) iter.Seq2[*State, error] {
 	return func(yield func(*State, error) bool) {
-		const op = "list"
-		var (
-			segment string
-			kvs     []etcd.KV
-		)
-		flush := func() bool {
-			if len(kvs) == 0 {
-				return true
+		for g, err := range line.Groups(ctx, c, Root) {
+			var roll *line.Roll
+			if err == nil {
+				line.ByAge(g.KVs)
+				roll, err = line.Muster(g.Prefix, g.KVs, 0)
 			}
-			name, err := names.Unescape(segment)
 			if err != nil {
-				yield(nil, failed(op, kvs[0].Key, err))
-				return false
-			}
-			line.ByAge(kvs)
-			roll, err := line.Muster(Root+segment+"/", kvs, 0)
-			if err != nil {
-				yield(nil, failed(op, name, err))
-				return false
-			}
-			kvs = nil
-			return yield(state(name, roll), nil)
-		}
-		for kv, err := range c.List(ctx, etcd.Prefix(Root)) {
-			if err != nil {
-				yield(nil, failed(op, Root, err))
+				yield(nil, failed("list", g.Name, err))
 				return
 			}
-			of, _, ok := strings.Cut(strings.TrimPrefix(kv.Key, Root), "/")
-			if !ok {
-				continue // not below any name
+			if !yield(state(g.Name, roll), nil) {
+				return
 			}
-			if of != segment {
-				if !flush() {
-					return
-				}
-				segment = of
-			}
-			kvs = append(kvs, kv)
 		}
-		flush()
 	}
 }
 
