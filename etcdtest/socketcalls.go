@@ -3,7 +3,6 @@ package etcdtest
 import (
 	"bytes"
 	"context"
-	"sync/atomic"
 
 	"github.com/coder/websocket"
 )
@@ -15,7 +14,7 @@ func (s *Server) serveSocketCall(c *call, rt *route) {
 	c.request = &Request{Path: c.path, Member: c.member}
 	c.leader = false
 	s.withStreamFaults(c, func(*flusher) {
-		conn := s.accept(c, new(atomic.Bool))
+		conn := s.accept(c, make(turn, 1))
 		if conn == nil {
 			return
 		}

@@ -5,7 +5,7 @@ import (
 	"context"
 	"net/http"
 	"strings"
-	"sync/atomic"
+	"time"
 
 	"github.com/coder/websocket"
 )
@@ -21,26 +21,44 @@ func (s *Server) serveWebSocket(c *call) {
 	c.request = &Request{Path: c.path, Member: c.member}
 	c.leader = false
 	s.withStreamFaults(c, func(out *flusher) {
-		busy := new(atomic.Bool) // a message is being written
+		busy := make(turn, 1)
 		if conn := s.accept(c, busy); conn != nil {
 			s.runWebSocket(c, conn, out, busy)
 		}
 	})
 }
 
+// turn is who writes to a WebSocket.
+type turn chan struct{}
+
+// pongWait is how long the gateway's library waits for its turn to answer a
+// ping. A pong that has to wait longer behind a message is never written.
+const pongWait = time.Second
+
+// within reports whether the turn came in time for a pong.
+func (t turn) within(ctx context.Context, _ []byte) bool {
+	late := time.NewTimer(pongWait)
+	defer late.Stop()
+	select {
+	case t <- struct{}{}:
+		<-t
+		return true
+	case <-late.C:
+	case <-ctx.Done():
+	}
+	return false
+}
+
 // accept upgrades a request. It returns nil where that failed; the client was
-// told then.
-//
-// A ping that comes while a message is on its way is not answered, as the
-// gateway does it, which does not wait for long to get a word in.
-func (s *Server) accept(c *call, busy *atomic.Bool) *websocket.Conn {
+// told then. Pongs take their turn with the messages of busy.
+func (s *Server) accept(c *call, busy turn) *websocket.Conn {
 	var protocols []string
 	if strings.Contains(c.r.Header.Get("Sec-WebSocket-Protocol"), "Bearer") {
 		protocols = []string{"Bearer"}
 	}
 	conn, err := websocket.Accept(c.w, c.r, &websocket.AcceptOptions{
 		InsecureSkipVerify: true, Subprotocols: protocols, CompressionMode: websocket.CompressionDisabled,
-		OnPingReceived: func(context.Context, []byte) bool { return !busy.Load() },
+		OnPingReceived: busy.within,
 	})
 	if err != nil {
 		return nil
@@ -49,7 +67,7 @@ func (s *Server) accept(c *call, busy *atomic.Bool) *websocket.Conn {
 	return conn
 }
 
-func (s *Server) runWebSocket(c *call, conn *websocket.Conn, out *flusher, busy *atomic.Bool) {
+func (s *Server) runWebSocket(c *call, conn *websocket.Conn, out *flusher, busy turn) {
 	// The request's context means nothing any more once it was upgraded.
 	ctx, cancel := context.WithCancel(s.ctx)
 	defer cancel()
@@ -72,8 +90,8 @@ func (s *Server) runWebSocket(c *call, conn *websocket.Conn, out *flusher, busy 
 			return errCut
 		}
 		out.sent += len(b)
-		busy.Store(true)
-		defer busy.Store(false)
+		busy <- struct{}{}
+		defer func() { <-busy }()
 		return conn.Write(ctx, websocket.MessageText, bytes.TrimSuffix(b, []byte("\n")))
 	})
 	ws.close()
