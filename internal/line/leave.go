@@ -99,7 +99,7 @@ func (e *Entry) remove(ctx context.Context) (there bool, err error) {
 				short, t = false, e.removal(e.farewell)
 				continue
 			}
-			e.afterRemoval()
+			e.afterRemoval(e.allSucceeded(res))
 			return unknown || e.allSucceeded(res), nil
 		}
 		unknown = unknown || errors.Is(err, etcd.ErrUnknownOutcome)
@@ -137,7 +137,10 @@ func (e *Entry) removal(before func(*place) []etcd.Op) etcd.Txn {
 	one := func(p *place) etcd.Txn {
 		key := etcd.Key(e.hold(p).key)
 		t := etcd.Txn{If: []etcd.Cmp{e.own(p)}}
-		if e.rev == 0 && e.bequest.Load() == nil {
+		switch {
+		case p.Rule.Handover && e.stood() == 0:
+			t.If, t.Else = e.asKnown(p), []etcd.Op{etcd.Get(key)}
+		case e.rev == 0:
 			// Its creation had no answer. The nonce makes the key its own.
 			t.If[0] = etcd.IfLease(key, etcd.Equal, e.s.Lease())
 		}
@@ -205,14 +208,15 @@ func (e *Entry) firsts(res *etcd.TxnResult) []Member {
 	return by
 }
 
-// afterRemoval is called when the keys are gone for certain. Those that no late
+// afterRemoval is called when the keys are gone for certain, or are another's;
+// removed says that it was the entry that removed them. Those that no late
 // attempt can bring back, and that the janitor does not look for, are free to be
-// used again.
-func (e *Entry) afterRemoval() {
+// used again; so is not what was handed to another.
+func (e *Entry) afterRemoval(removed bool) {
 	if e.suspect && !mutant.LockForgetsLate {
 		e.abandon()
 	}
-	if !e.suspect && !e.unsure || mutant.LockReusesKeys {
+	if !e.suspect && !e.unsure && (removed || !e.places[0].Rule.Handover) || mutant.LockReusesKeys {
 		e.freeKeys()
 	}
 }
