@@ -152,3 +152,30 @@ func TestSeveralSurviveALostReply(t *testing.T) {
 		}, three...)
 	}
 }
+
+// Who waits for another of its locks must not keep those from getting in who stand
+// behind it for permits and whom there is room for: whoever holds that other lock
+// may be one of them.
+func TestWhoWaitsForSeveralLetsThoseBehindItInAsSoonAsThereIsRoom(t *testing.T) {
+	inBubble(t, func(w *world) {
+		sem := func(n int64) permits { return permits{lock.NewSemaphore(w.session(), "licences", 5), n} }
+		deploy := w.acquire(lock.New(w.session(), "deploy"))
+		four := w.acquire(sem(4))
+		pool := w.acquire(permits{lock.NewSemaphore(w.session(), "pool", 1), 1})
+		s := w.session()
+		all := w.start(w.Context(), several{
+			lock.New(s, "deploy"), lock.NewSemaphore(s, "pool", 1).Weight(1), lock.NewSemaphore(s, "licences", 5).Weight(2)})
+		one := w.start(w.Context(), sem(1))
+		w.waits(one)
+		w.release(four)
+		w.release(w.gets(one))
+		w.waits(all)
+		w.release(pool)
+		w.waits(all)
+		w.release(deploy)
+		h := w.gets(all)
+		require.True(w, w.guardedBy(s, h.Guard()))
+		w.release(h)
+		require.Empty(w, w.contenders("licences"))
+	})
+}
