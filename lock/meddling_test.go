@@ -254,3 +254,43 @@ func TestAListThatIsLeftEarlyEnds(t *testing.T) {
 		}
 	})
 }
+
+// The reply is lost, and what follows is a refusal of the next attempt, which says
+// nothing of the first one.
+func TestAnErrorAfterAnAttemptOfUnknownOutcomeIsOfUnknownOutcome(t *testing.T) {
+	for name, do := range map[string]func(*world, *etcd.Session, *lock.Handle) error{
+		"break": func(w *world, s *etcd.Session, h *lock.Handle) error {
+			_, err := lock.Break(w.Context(), s.Client(), "licences", h.Token(), "stuck")
+			return err
+		},
+		"resize": func(w *world, s *etcd.Session, _ *lock.Handle) error {
+			_, err := lock.NewSemaphore(s, "licences", 3).Resize(w.Context(), 5)
+			return err
+		},
+		"forget": func(w *world, s *etcd.Session, h *lock.Handle) error {
+			w.release(h)
+			return lock.Forget(w.Context(), s.Client(), "licences")
+		},
+	} {
+		for _, next := range []string{"/v3/kv/range", "/v3/kv/txn"} {
+			t.Run(name+", "+next, func(t *testing.T) {
+				inBubble(t, func(w *world) {
+					other, s := w.apart()
+					h := w.acquire(permits{lock.NewSemaphore(other, "licences", 3), 1})
+					lost := w.srv.Inject(etcdtest.Fault{Members: []int{1}, Path: "/v3/kv/txn", Times: 1, LoseRequest: true})
+					refused := w.srv.Inject(etcdtest.Fault{Members: []int{1}, Path: next, Skip: 1,
+						Refuse: &etcdtest.Error{Code: etcdtest.PermissionDenied, Message: "etcdserver: permission denied"}})
+					err := do(w, s, h)
+					if name == "break" && next == "/v3/kv/range" {
+						require.NoError(w, err, "it reads once")
+						return
+					}
+					require.Equal(w, []int{1, 1}, []int{lost.Hits(), refused.Hits()})
+					require.ErrorIs(w, err, etcd.ErrPermissionDenied)
+					require.ErrorIs(w, err, etcd.ErrUnknownOutcome)
+					require.False(w, etcd.SafeToRetry(err))
+				}, three...)
+			})
+		}
+	}
+}

@@ -99,23 +99,23 @@ func Break(ctx context.Context, c *etcd.Client, prefix string, token int64, why 
 			},
 		}
 		var pace pacer
-		unknown := false
+		var unknown error
 		for {
 			res, err := c.Txn(ctx, t)
 			switch {
-			case err == nil && (res.Succeeded || unknown):
+			case err == nil && (res.Succeeded || unknown != nil):
 				return m, nil
 			case err == nil:
 				return Member{}, ErrNoSuchContender
 			case errors.Is(err, etcd.ErrNoSpace) && len(t.Then) > 1:
-				unknown = true
+				unknown = err
 				t.Then = []etcd.Op{etcd.Delete(key)}
 				continue
 			case !errors.Is(err, etcd.ErrUnknownOutcome) || !transient(err) || ctx.Err() != nil:
-				return Member{}, err
+				return Member{}, stillUnknown(kv.Key, err, unknown)
 			}
 			// Repeating it does no harm: the token is of this contender alone.
-			unknown = true
+			unknown = err
 			if werr := pace.wait(ctx, ctx); werr != nil {
 				return Member{}, errors.Join(werr, err)
 			}
