@@ -158,16 +158,9 @@ func (r *runner) term(ctx context.Context, t *Term) (again bool, err error) {
 	listening := make(chan struct{})
 	go func() {
 		defer close(listening)
-		for {
-			q, err := t.Request(run)
-			if err != nil {
-				return
-			}
-			if _, err := find(run, t.line.Session().Client(), t.line.Prefix(), q.To); err == nil {
-				asked <- q.To
-				end(ErrAsked)
-				return
-			}
+		if to, err := t.wish(run); err == nil {
+			asked <- to
+			end(ErrAsked)
 		}
 	}()
 	err = r.lead(run, t)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/quorate/quorate/election"
 	"github.com/quorate/quorate/etcd"
+	"github.com/quorate/quorate/etcdtest"
 )
 
 // A shift is one time that Run's function leads.
@@ -256,4 +257,69 @@ func TestRunDoesNotStopForAWishThatCantBeMet(t *testing.T) {
 		s.finish <- nil
 		require.NoError(w, <-c.done)
 	})
+}
+
+// Its one look-up of the candidate fails, and so do those after it for a while.
+func TestRunRemembersAWishWhileItCantLookForTheCandidate(t *testing.T) {
+	inBubble(t, func(w *world) {
+		client := w.clientAt(0)
+		c := w.run(stand(w.at(1)))
+		s := c.begins()
+		b := w.start(w.Context(), stand(w.at(0)), "b")
+		d := w.start(w.Context(), stand(w.at(0)), "d")
+		time.Sleep(time.Second)
+		st, err := election.Look(w.Context(), client, name)
+		require.NoError(w, err)
+		wanted := st.Candidates[0].Key
+		in := w.srv.Inject(etcdtest.Fault{Members: []int{1}, Path: "/v3/kv/range", LoseRequest: true,
+			Match: func(r *etcdtest.Request) bool { return r.Key() == wanted }})
+		require.NoError(w, election.Ask(w.Context(), client, name, *st.Leader, st.Candidates[0]))
+		time.Sleep(5 * time.Minute)
+		require.Greater(w, in.Hits(), 1)
+		require.NoError(w, s.ctx.Err(), "it is not known whether the wish can be met")
+		in.Remove()
+		require.ErrorIs(w, w.ended(s.ctx), election.ErrAsked)
+		s.finish <- nil
+		w.resign(w.leads(b))
+		w.resign(w.leads(d))
+		s = c.begins()
+		c.stop(errStop)
+		s.finish <- nil
+		<-c.done
+	}, three...)
+}
+
+// A newer wish takes the place of one that cannot be looked into.
+func TestRunFollowsTheLatestWish(t *testing.T) {
+	inBubble(t, func(w *world) {
+		client := w.clientAt(0)
+		c := w.run(stand(w.at(1)))
+		s := c.begins()
+		b := w.start(w.Context(), stand(w.at(0)), "b")
+		d := w.start(w.Context(), stand(w.at(0)), "d")
+		time.Sleep(time.Second)
+		ask := func(i int) string {
+			st, err := election.Look(w.Context(), client, name)
+			require.NoError(w, err)
+			require.NoError(w, election.Ask(w.Context(), client, name, *st.Leader, st.Candidates[i]))
+			return st.Candidates[i].Key
+		}
+		st, err := election.Look(w.Context(), client, name)
+		require.NoError(w, err)
+		unreadable := st.Candidates[0].Key
+		w.srv.Inject(etcdtest.Fault{Members: []int{1}, Path: "/v3/kv/range", LoseRequest: true,
+			Match: func(r *etcdtest.Request) bool { return r.Key() == unreadable }})
+		ask(0)
+		time.Sleep(5 * time.Minute)
+		require.NoError(w, s.ctx.Err())
+		ask(1)
+		require.ErrorIs(w, w.ended(s.ctx), election.ErrAsked)
+		s.finish <- nil
+		w.resign(w.leads(d))
+		w.resign(w.leads(b))
+		s = c.begins()
+		c.stop(errStop)
+		s.finish <- nil
+		<-c.done
+	}, three...)
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/quorate/quorate/election"
 	"github.com/quorate/quorate/etcd"
+	"github.com/quorate/quorate/etcdtest"
 )
 
 func TestTheFirstLeadsAndTheOthersFollowInTheOrderInWhichTheyCame(t *testing.T) {
@@ -184,4 +185,31 @@ func TestWhatIsWrongWithAnElectionIsSaidByTheFirstCall(t *testing.T) {
 		require.Error(w, stand(s).Run(w.Context(), nil, nil))
 		require.Empty(w, w.line())
 	})
+}
+
+// The reply is lost, and before the outcome is found out somebody asks the leader
+// to hand over: its word stands there all the same, and is not said twice.
+func TestALostProclamationIsNotMadeTwiceBecauseOfAWish(t *testing.T) {
+	inBubble(t, func(w *world) {
+		term := w.campaign(stand(w.at(1)), "one")
+		b := w.start(w.Context(), stand(w.at(0)), "b")
+		obs := w.observe(w.clientAt(0))
+		obs.sees(election.Elected, "one")
+		hold := make(chan struct{})
+		in := w.srv.Inject(etcdtest.Fault{Members: []int{1}, Path: "/v3/kv/txn", Times: 1, HoldReply: hold})
+		said := make(chan error, 1)
+		go func() { said <- term.Proclaim(w.Context(), []byte("two")) }()
+		require.NoError(w, in.Await(w.Context(), 1))
+		obs.sees(election.Proclaimed, "two")
+		st, err := election.Look(w.Context(), w.clientAt(0), name)
+		require.NoError(w, err)
+		require.NoError(w, election.Ask(w.Context(), w.clientAt(0), name, *st.Leader, st.Candidates[0]))
+		require.NoError(w, <-said)
+		close(hold)
+		obs.seesNothing()
+		require.NoError(w, term.Proclaim(w.Context(), []byte("two")))
+		obs.sees(election.Proclaimed, "two")
+		w.resign(term)
+		w.resign(w.leads(b))
+	}, three...)
 }

@@ -258,3 +258,30 @@ func TestACandidateOfAnotherProgramIsNotMadeLeader(t *testing.T) {
 		w.resign(a)
 	})
 }
+
+// A Transfer that is given up before it came to anything leaves the term as it
+// was: its health check as well, and what that does in the end.
+func TestATransferThatIsGivenUpBeforeItBeganLeavesTheTermAsItWas(t *testing.T) {
+	inBubble(t, func(w *world) {
+		var p patient
+		a := w.campaign(stand(w.at(1), p.option()), "a")
+		b := w.start(w.Context(), stand(w.at(0)), "b")
+		to := w.waiting(stand(w.at(0)), "b")
+		hold := make(chan struct{})
+		in := w.srv.Inject(etcdtest.Fault{Members: []int{1}, Path: "/v3/kv/txn", Times: 1, Hold: hold})
+		said := make(chan error, 1)
+		go func() { said <- a.Proclaim(w.Context(), []byte("a2")) }()
+		require.NoError(w, in.Await(w.Context(), 1))
+		ctx, cancel := context.WithTimeout(w.Context(), time.Second)
+		defer cancel()
+		require.ErrorIs(w, a.Transfer(ctx, to), context.DeadlineExceeded)
+		require.NoError(w, a.Err())
+		close(hold)
+		require.NoError(w, <-said)
+		p.sick.Store(true)
+		require.ErrorIs(w, w.ended(a.Context()), election.ErrUnhealthy)
+		w.resign(w.leads(b)) // after its grace
+		require.ErrorIs(w, a.Resign(w.Context()), election.ErrUnhealthy)
+		require.Empty(w, w.line())
+	}, three...)
+}
