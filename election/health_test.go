@@ -183,3 +183,59 @@ func TestRunStandsAgainWhenItHasRecovered(t *testing.T) {
 		require.NoError(w, <-c.done)
 	})
 }
+
+// A check that does not mind its context.
+func TestACheckThatHangsIsNotCalledAgainBeforeItHasReturned(t *testing.T) {
+	inBubble(t, func(w *world) {
+		var running, most, calls atomic.Int64
+		stuck := make(chan struct{})
+		option := election.WithHealthCheck(election.HealthCheck{Every: time.Second, Check: func(context.Context) error {
+			most.Store(max(most.Load(), running.Add(1)))
+			defer running.Add(-1)
+			if calls.Add(1) == 3 { // while it leads
+				<-stuck
+			}
+			return nil
+		}})
+		c := w.run(stand(w.session(), option))
+		s := c.begins()
+		require.ErrorIs(w, w.ended(s.ctx), election.ErrUnhealthy)
+		s.finish <- nil
+		time.Sleep(10 * time.Minute)
+		require.Empty(w, w.line(), "it stands although its check hangs")
+		require.EqualValues(w, 3, calls.Load())
+		close(stuck)
+		s = c.begins()
+		require.EqualValues(w, 1, most.Load())
+		c.stop(errStop)
+		s.finish <- nil
+		require.ErrorIs(w, <-c.done, errStop)
+	})
+}
+
+func TestResignWaitsForACheckThatHangsOnlyAsLongAsItsContextLasts(t *testing.T) {
+	inBubble(t, func(w *world) {
+		stuck := make(chan struct{})
+		option := election.WithHealthCheck(election.HealthCheck{Every: time.Second, Check: func(context.Context) error {
+			if len(w.line()) > 0 {
+				<-stuck
+			}
+			return nil
+		}})
+		a := w.campaign(stand(w.session(), option), "a")
+		require.ErrorIs(w, w.ended(a.Context()), election.ErrUnhealthy)
+		for range 3 {
+			ctx, cancel := context.WithTimeout(w.Context(), time.Second)
+			err := a.Resign(ctx)
+			cancel()
+			require.ErrorIs(w, err, context.DeadlineExceeded)
+			require.ErrorIs(w, err, election.ErrUnhealthy)
+			require.ErrorContains(w, err, "the health check has not returned")
+			require.Empty(w, w.line(), "but it has resigned")
+		}
+		close(stuck)
+		err := a.Resign(w.Context())
+		require.ErrorIs(w, err, election.ErrUnhealthy)
+		require.NotErrorIs(w, err, context.DeadlineExceeded)
+	})
+}

@@ -53,7 +53,7 @@ func OnRetry(f func(error)) RunOption {
 // or revoked) Run makes another of the same TTL and margin for itself, and closes
 // it in the end.
 func (e *Election) Run(ctx context.Context, value []byte, lead func(ctx context.Context, t *Term) error, opts ...RunOption) error {
-	r := &runner{e: e, value: value, lead: lead}
+	r := &runner{e: e, value: value, lead: lead, health: e.monitor()}
 	for _, opt := range opts {
 		if opt != nil {
 			opt.applyRun(&r.o)
@@ -70,7 +70,10 @@ type runner struct {
 	value []byte
 	lead  func(context.Context, *Term) error
 	o     runOptions
-	gone  bool // the session's lease is, although the session may not know yet
+	// health is for one candidate after the other: a check that hangs is not
+	// called for the next one.
+	health *monitor
+	gone   bool // the session's lease is, although the session may not know yet
 }
 
 func (r *runner) run(ctx context.Context) error {
@@ -144,7 +147,7 @@ func (r *runner) campaign(ctx context.Context) (*Term, error) {
 		r.close(ctx)
 		r.own, r.e, r.gone = next, r.e.with(next), false
 	}
-	return r.e.Campaign(ctx, r.value)
+	return r.e.campaign(ctx, r.value, r.health)
 }
 
 // term leads once. again says that the term was lost or handed over.
@@ -202,6 +205,9 @@ func (r *runner) resign(ctx context.Context, t *Term) {
 	rctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
 	defer cancel()
 	_ = t.Resign(rctx) // what it can't remove the session goes on removing
+	if t.health != nil {
+		<-t.unwatched
+	}
 }
 
 // close ends the session that was made here.
