@@ -98,14 +98,14 @@ func TestACheckThatTakesTooLongHasFailedAndIsKilledWithAllThatItStarted(t *testi
 	t.Parallel()
 	w := newWitness(t)
 	hangs := "exec '" + strings.Join(helperCommand("tree", w.address()), "' '") + "'"
-	q := command(t, "elect", "hanging", "--check", hangs, "--check-every", "5s", "--", "true").begin()
+	q := command(t, "elect", "hanging", "--check", hangs, "--check-every", "50ms", "--check-timeout", "4s", "--", "true").begin()
 	w.await(2)
 	w.gone()
 	w.conns = nil
 	w.await(2) // the next one
 	require.NoError(t, q.Process.Signal(syscall.SIGTERM))
 	require.Equal(t, 128+int(syscall.SIGTERM), q.code())
-	require.Contains(t, q.stderr.String(), "quorate: the check of election \"hanging\" fails: it takes longer than 5s\n")
+	require.Contains(t, q.stderr.String(), "quorate: the check of election \"hanging\" fails: it takes longer than 4s\n")
 	w.gone()
 }
 
