@@ -3,7 +3,6 @@ package lock_test
 import (
 	"context"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -80,35 +79,6 @@ func TestOneReleaseLetsInAllWhoFitThen(t *testing.T) {
 		w.release(w.gets(waiting[5]))
 		w.release(held[1])
 		w.release(held[3])
-	})
-}
-
-func TestOnlyTheFirstWaiterWatchesTheHolders(t *testing.T) {
-	inBubble(t, func(w *world) {
-		sem := func(n int64) permits { return permits{lock.NewSemaphore(w.session(), "licences", 4), n} }
-		var held []*lock.Handle
-		for range 4 {
-			held = append(held, w.acquire(sem(1)))
-		}
-		first := w.start(w.Context(), sem(4))
-		var others []<-chan acquired
-		for range 5 {
-			others = append(others, w.start(w.Context(), sem(1)))
-		}
-		synctest.Wait()
-		before := w.srv.Requests()
-		for _, h := range held[:3] {
-			w.release(h)
-			synctest.Wait()
-		}
-		after := w.srv.Requests()
-		require.Equal(w, before["/v3/kv/range"], after["/v3/kv/range"], "nobody had to look")
-		w.release(held[3])
-		h := w.gets(first)
-		w.release(h)
-		for _, c := range others {
-			w.release(w.gets(c))
-		}
 	})
 }
 
