@@ -17,7 +17,7 @@ import (
 // that says value.
 func (w *world) depose(value string) {
 	w.Helper()
-	c := w.client()
+	c := w.Client()
 	s, err := election.Look(w.Context(), c, name)
 	require.NoError(w, err)
 	for _, to := range s.Candidates {
@@ -34,9 +34,9 @@ func (w *world) depose(value string) {
 func TestWhoWasDeposedStandsAgainWhileTheOtherLeads(t *testing.T) {
 	for _, heard := range []time.Duration{0, time.Second} {
 		inBubble(t, func(w *world) {
-			e := stand(w.session())
+			e := stand(w.Session())
 			a := w.campaign(e, "a")
-			b := w.start(w.Context(), stand(w.session()), "b")
+			b := w.start(w.Context(), stand(w.Session()), "b")
 			time.Sleep(heard)
 			w.depose("b")
 			bTerm := w.leads(b)
@@ -53,12 +53,12 @@ func TestWhoWasDeposedStandsAgainWhileTheOtherLeads(t *testing.T) {
 
 func TestRunStandsAgainAfterItWasDeposed(t *testing.T) {
 	inBubble(t, func(w *world) {
-		c := w.run(stand(w.session()))
+		c := w.run(stand(w.Session()))
 		s := c.begins()
-		b := w.start(w.Context(), stand(w.session()), "b")
+		b := w.start(w.Context(), stand(w.Session()), "b")
 		time.Sleep(time.Second)
 		w.depose("b")
-		require.ErrorIs(w, w.ended(s.ctx), election.ErrDeposed)
+		require.ErrorIs(w, w.Ended(s.ctx), election.ErrDeposed)
 		s.finish <- nil
 		require.ErrorIs(w, <-c.stopped, election.ErrDeposed)
 		bTerm := w.leads(b)
@@ -77,11 +77,11 @@ func TestRunStandsAgainAfterItWasDeposed(t *testing.T) {
 func TestACandidateThatWasDeposedBeforeItKnewThatItLedIsToldSo(t *testing.T) {
 	inBubble(t, func(w *world) {
 		hold := make(chan struct{})
-		in := w.srv.Inject(etcdtest.Fault{Members: []int{1}, Path: "/v3/kv/txn", Times: 1, HoldReply: hold})
-		e := stand(w.at(1))
+		in := w.Srv.Inject(etcdtest.Fault{Members: []int{1}, Path: "/v3/kv/txn", Times: 1, HoldReply: hold})
+		e := stand(w.At(1))
 		a := w.start(w.Context(), e, "a")
 		require.NoError(w, in.Await(w.Context(), 1))
-		b := w.start(w.Context(), stand(w.at(0)), "b")
+		b := w.start(w.Context(), stand(w.At(0)), "b")
 		w.depose("b")
 		bTerm := w.leads(b)
 		require.ErrorIs(w, w.fails(a), election.ErrDeposed)
@@ -101,28 +101,28 @@ func TestACandidateThatWasDeposedBeforeItKnewThatItLedIsToldSo(t *testing.T) {
 func TestACandidateThatGivesUpDoesNotEndTheTermThatItsKeyBecame(t *testing.T) {
 	for _, trouble := range []string{"", "and was asked to hand over before"} {
 		inBubble(t, func(w *world) {
-			first := w.campaign(stand(w.at(0)), "first")
-			s := w.at(1)
+			first := w.campaign(stand(w.At(0)), "first")
+			s := w.At(1)
 			ctx, cancel := context.WithCancel(w.Context())
 			a := w.start(ctx, stand(s), "a")
 			b := w.start(w.Context(), stand(s), "b")
 			time.Sleep(time.Second)
-			w.srv.StallWatches()
+			w.Srv.StallWatches()
 			w.resign(first)
 			if trouble != "" {
-				st, err := election.Look(w.Context(), w.client(), name)
+				st, err := election.Look(w.Context(), w.Client(), name)
 				require.NoError(w, err)
-				require.NoError(w, election.Ask(w.Context(), w.client(), name, *st.Leader, st.Candidates[0]))
+				require.NoError(w, election.Ask(w.Context(), w.Client(), name, *st.Leader, st.Candidates[0]))
 			}
 			w.depose("b")
 			cancel()
 			err := w.fails(a)
 			require.True(w, errors.Is(err, context.Canceled), "%v", err)
-			w.srv.ResumeWatches()
+			w.Srv.ResumeWatches()
 			bTerm := w.leads(b)
 			time.Sleep(time.Minute)
 			require.NoError(w, bTerm.Err(), trouble)
-			require.True(w, w.guarded(w.client(), bTerm))
+			require.True(w, w.guarded(w.Client(), bTerm))
 			w.resign(bTerm)
 			require.Empty(w, w.line())
 		}, three...)
@@ -132,21 +132,21 @@ func TestACandidateThatGivesUpDoesNotEndTheTermThatItsKeyBecame(t *testing.T) {
 // The same without the deposing: whatever its key says meanwhile it is taken out.
 func TestACandidateThatGivesUpLeavesAlsoIfItWasAskedToHandOver(t *testing.T) {
 	inBubble(t, func(w *world) {
-		first := w.campaign(stand(w.at(0)), "first")
+		first := w.campaign(stand(w.At(0)), "first")
 		ctx, cancel := context.WithCancel(w.Context())
-		a := w.start(ctx, stand(w.at(1)), "a")
-		b := w.start(w.Context(), stand(w.at(0)), "b")
+		a := w.start(ctx, stand(w.At(1)), "a")
+		b := w.start(w.Context(), stand(w.At(0)), "b")
 		time.Sleep(time.Second)
-		w.srv.StallWatches()
+		w.Srv.StallWatches()
 		w.resign(first)
-		st, err := election.Look(w.Context(), w.client(), name)
+		st, err := election.Look(w.Context(), w.Client(), name)
 		require.NoError(w, err)
-		require.NoError(w, election.Ask(w.Context(), w.client(), name, *st.Leader, st.Candidates[0]))
+		require.NoError(w, election.Ask(w.Context(), w.Client(), name, *st.Leader, st.Candidates[0]))
 		cancel()
 		require.ErrorIs(w, w.fails(a), context.Canceled)
 		synctest.Wait()
 		require.Len(w, w.line(), 1, "it is out at once")
-		w.srv.ResumeWatches()
+		w.Srv.ResumeWatches()
 		w.resign(w.leads(b))
 		require.Empty(w, w.line())
 	}, three...)
@@ -157,18 +157,18 @@ func TestACandidateThatGivesUpLeavesAlsoIfItWasAskedToHandOver(t *testing.T) {
 func TestACandidateThatIsAskedToHandOverBeforeItKnowsThatItLeadsHearsOfIt(t *testing.T) {
 	inBubble(t, func(w *world) {
 		hold := make(chan struct{})
-		in := w.srv.Inject(etcdtest.Fault{Members: []int{1}, Path: "/v3/kv/txn", Times: 1, HoldReply: hold})
-		a := w.start(w.Context(), stand(w.at(1)), "a")
+		in := w.Srv.Inject(etcdtest.Fault{Members: []int{1}, Path: "/v3/kv/txn", Times: 1, HoldReply: hold})
+		a := w.start(w.Context(), stand(w.At(1)), "a")
 		require.NoError(w, in.Await(w.Context(), 1))
-		b := w.start(w.Context(), stand(w.at(0)), "b")
-		st, err := election.Look(w.Context(), w.clientAt(0), name)
+		b := w.start(w.Context(), stand(w.At(0)), "b")
+		st, err := election.Look(w.Context(), w.ClientAt(0), name)
 		require.NoError(w, err)
-		require.NoError(w, election.Ask(w.Context(), w.clientAt(0), name, *st.Leader, st.Candidates[0]))
+		require.NoError(w, election.Ask(w.Context(), w.ClientAt(0), name, *st.Leader, st.Candidates[0]))
 		aTerm := w.leads(a)
 		close(hold)
 		r, err := aTerm.Request(w.Context())
 		require.NoError(w, err)
-		require.True(w, w.guarded(w.clientAt(0), aTerm))
+		require.True(w, w.guarded(w.ClientAt(0), aTerm))
 		require.NoError(w, aTerm.Transfer(w.Context(), r.To))
 		w.resign(w.leads(b))
 		time.Sleep(time.Minute)

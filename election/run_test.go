@@ -63,7 +63,7 @@ func (c *crew) begins() shift {
 func TestRunReturnsWhatItsFunctionReturnsAndResigns(t *testing.T) {
 	for _, want := range []error{nil, errors.New("broken")} {
 		inBubble(t, func(w *world) {
-			c := w.run(stand(w.session()))
+			c := w.run(stand(w.Session()))
 			s := c.begins()
 			require.NoError(w, s.term.Err())
 			s.finish <- want
@@ -82,7 +82,7 @@ func TestRunCampaignsAgainAfterEveryLoss(t *testing.T) {
 		}
 		t.Run(l.name, func(t *testing.T) {
 			inBubble(t, func(w *world) {
-				s := w.at(1)
+				s := w.At(1)
 				c := w.run(stand(s))
 				var last int64
 				for range 3 {
@@ -90,25 +90,25 @@ func TestRunCampaignsAgainAfterEveryLoss(t *testing.T) {
 					require.Greater(w, sh.term.Token(), last)
 					last = sh.term.Token()
 					time.Sleep(time.Second)
-					kv, _ := w.srv.Get(w.line()[0])
+					kv, _ := w.Srv.Get(w.line()[0])
 					if l.cause == etcd.ErrSessionRevoked {
-						w.srv.RevokeLease(kv.Lease)
+						w.Srv.RevokeLease(kv.Lease)
 					} else {
 						l.does(w, s, kv.Key)
 					}
-					require.ErrorIs(w, w.ended(sh.ctx), l.cause)
+					require.ErrorIs(w, w.Ended(sh.ctx), l.cause)
 					sh.finish <- context.Cause(sh.ctx)
 					require.ErrorIs(w, <-c.stopped, l.cause)
-					w.srv.Resume(1)
+					w.Srv.Resume(1)
 				}
 				sh := c.begins()
 				c.stop(errStop)
-				w.ended(sh.ctx)
+				w.Ended(sh.ctx)
 				sh.finish <- nil
 				require.ErrorIs(w, <-c.done, errStop)
 				require.Empty(w, w.line())
 				leases := 0
-				for _, l := range w.srv.Leases() {
+				for _, l := range w.Srv.Leases() {
 					if l.ID != int64(s.Lease()) {
 						leases++
 					}
@@ -121,11 +121,11 @@ func TestRunCampaignsAgainAfterEveryLoss(t *testing.T) {
 
 func TestRunLetsGoOnlyWhenItsFunctionHasReturned(t *testing.T) {
 	inBubble(t, func(w *world) {
-		c := w.run(stand(w.session()))
+		c := w.run(stand(w.Session()))
 		s := c.begins()
-		next := w.start(w.Context(), stand(w.session()), "next")
+		next := w.start(w.Context(), stand(w.Session()), "next")
 		c.stop(errStop)
-		require.ErrorIs(w, w.ended(s.ctx), errStop)
+		require.ErrorIs(w, w.Ended(s.ctx), errStop)
 		time.Sleep(time.Hour)
 		w.waits(next)
 		require.NoError(w, s.term.Err(), "it leads until the work has stopped")
@@ -142,11 +142,11 @@ func TestRunLetsGoOnlyWhenItsFunctionHasReturned(t *testing.T) {
 
 func TestRunDoesNotLeadAgainBeforeItsFunctionHasReturned(t *testing.T) {
 	inBubble(t, func(w *world) {
-		c := w.run(stand(w.session()))
+		c := w.run(stand(w.Session()))
 		s := c.begins()
 		time.Sleep(time.Second)
-		w.srv.Delete(w.line()[0])
-		w.ended(s.ctx)
+		w.Srv.Delete(w.line()[0])
+		w.Ended(s.ctx)
 		time.Sleep(time.Hour)
 		synctest.Wait()
 		require.Empty(w, w.line(), "it campaigns beside its own work")
@@ -160,8 +160,8 @@ func TestRunDoesNotLeadAgainBeforeItsFunctionHasReturned(t *testing.T) {
 
 func TestTheStopCallbackComesOnlyAfterAStart(t *testing.T) {
 	inBubble(t, func(w *world) {
-		a := w.campaign(stand(w.session()), "a")
-		c := w.run(stand(w.session()))
+		a := w.campaign(stand(w.Session()), "a")
+		c := w.run(stand(w.Session()))
 		time.Sleep(time.Minute)
 		c.stop(errStop)
 		require.ErrorIs(w, <-c.done, errStop)
@@ -172,7 +172,7 @@ func TestTheStopCallbackComesOnlyAfterAStart(t *testing.T) {
 
 func TestRunResignsWhenItsFunctionPanics(t *testing.T) {
 	inBubble(t, func(w *world) {
-		e := stand(w.session())
+		e := stand(w.Session())
 		require.PanicsWithValue(w, "oh", func() {
 			_ = e.Run(w.Context(), nil, func(context.Context, *election.Term) error { panic("oh") })
 		})
@@ -182,11 +182,11 @@ func TestRunResignsWhenItsFunctionPanics(t *testing.T) {
 
 func TestRunEndsWhereTryingAgainIsOfNoUse(t *testing.T) {
 	inBubble(t, func(w *world) {
-		s := w.session()
+		s := w.Session()
 		c := w.run(stand(s))
 		sh := c.begins()
 		require.NoError(w, s.Close(w.Context()))
-		require.ErrorIs(w, w.ended(sh.ctx), etcd.ErrSessionClosed)
+		require.ErrorIs(w, w.Ended(sh.ctx), etcd.ErrSessionClosed)
 		sh.finish <- nil
 		require.ErrorIs(w, <-c.done, etcd.ErrSessionClosed)
 	})
@@ -194,11 +194,11 @@ func TestRunEndsWhereTryingAgainIsOfNoUse(t *testing.T) {
 
 func TestRunGoesOnTryingWhileEtcdCantBeReached(t *testing.T) {
 	inBubble(t, func(w *world) {
-		s := w.session()
-		w.srv.Kill(0)
+		s := w.Session()
+		w.Srv.Kill(0)
 		c := w.run(stand(s))
 		time.Sleep(10 * time.Minute) // the session has long expired
-		w.srv.Restart(0)
+		w.Srv.Restart(0)
 		sh := c.begins()
 		require.NotEqual(w, s.Lease(), 0)
 		c.stop(errStop)
@@ -210,16 +210,16 @@ func TestRunGoesOnTryingWhileEtcdCantBeReached(t *testing.T) {
 
 func TestRunFollowsAWishToHandOverWhenItsWorkHasStopped(t *testing.T) {
 	inBubble(t, func(w *world) {
-		client := w.client()
-		c := w.run(stand(w.session()))
+		client := w.Client()
+		c := w.run(stand(w.Session()))
 		s := c.begins()
-		b := w.start(w.Context(), stand(w.session()), "b")
-		d := w.start(w.Context(), stand(w.session()), "d")
+		b := w.start(w.Context(), stand(w.Session()), "b")
+		d := w.start(w.Context(), stand(w.Session()), "d")
 		time.Sleep(time.Second)
 		st, err := election.Look(w.Context(), client, name)
 		require.NoError(w, err)
 		require.NoError(w, election.Ask(w.Context(), client, name, *st.Leader, st.Candidates[1]))
-		require.ErrorIs(w, w.ended(s.ctx), election.ErrAsked)
+		require.ErrorIs(w, w.Ended(s.ctx), election.ErrAsked)
 		time.Sleep(time.Minute)
 		require.NoError(w, s.term.Err())
 		w.waits(d)
@@ -239,19 +239,19 @@ func TestRunFollowsAWishToHandOverWhenItsWorkHasStopped(t *testing.T) {
 
 func TestRunDoesNotStopForAWishThatCantBeMet(t *testing.T) {
 	inBubble(t, func(w *world) {
-		client := w.client()
-		c := w.run(stand(w.session()))
+		client := w.Client()
+		c := w.run(stand(w.Session()))
 		s := c.begins()
 		ctx, cancel := context.WithCancel(w.Context())
-		b := w.start(ctx, stand(w.session()), "b")
+		b := w.start(ctx, stand(w.Session()), "b")
 		time.Sleep(time.Second)
 		st, err := election.Look(w.Context(), client, name)
 		require.NoError(w, err)
-		w.srv.StallWatches() // the leader hears of it later
+		w.Srv.StallWatches() // the leader hears of it later
 		require.NoError(w, election.Ask(w.Context(), client, name, *st.Leader, st.Candidates[0]))
 		cancel()
 		w.fails(b)
-		w.srv.ResumeWatches()
+		w.Srv.ResumeWatches()
 		time.Sleep(time.Minute)
 		require.NoError(w, s.ctx.Err())
 		s.finish <- nil
@@ -262,23 +262,23 @@ func TestRunDoesNotStopForAWishThatCantBeMet(t *testing.T) {
 // Its one look-up of the candidate fails, and so do those after it for a while.
 func TestRunRemembersAWishWhileItCantLookForTheCandidate(t *testing.T) {
 	inBubble(t, func(w *world) {
-		client := w.clientAt(0)
-		c := w.run(stand(w.at(1)))
+		client := w.ClientAt(0)
+		c := w.run(stand(w.At(1)))
 		s := c.begins()
-		b := w.start(w.Context(), stand(w.at(0)), "b")
-		d := w.start(w.Context(), stand(w.at(0)), "d")
+		b := w.start(w.Context(), stand(w.At(0)), "b")
+		d := w.start(w.Context(), stand(w.At(0)), "d")
 		time.Sleep(time.Second)
 		st, err := election.Look(w.Context(), client, name)
 		require.NoError(w, err)
 		wanted := st.Candidates[0].Key
-		in := w.srv.Inject(etcdtest.Fault{Members: []int{1}, Path: "/v3/kv/range", LoseRequest: true,
+		in := w.Srv.Inject(etcdtest.Fault{Members: []int{1}, Path: "/v3/kv/range", LoseRequest: true,
 			Match: func(r *etcdtest.Request) bool { return r.Key() == wanted }})
 		require.NoError(w, election.Ask(w.Context(), client, name, *st.Leader, st.Candidates[0]))
 		time.Sleep(5 * time.Minute)
 		require.Greater(w, in.Hits(), 1)
 		require.NoError(w, s.ctx.Err(), "it is not known whether the wish can be met")
 		in.Remove()
-		require.ErrorIs(w, w.ended(s.ctx), election.ErrAsked)
+		require.ErrorIs(w, w.Ended(s.ctx), election.ErrAsked)
 		s.finish <- nil
 		w.resign(w.leads(b))
 		w.resign(w.leads(d))
@@ -292,11 +292,11 @@ func TestRunRemembersAWishWhileItCantLookForTheCandidate(t *testing.T) {
 // A newer wish takes the place of one that cannot be looked into.
 func TestRunFollowsTheLatestWish(t *testing.T) {
 	inBubble(t, func(w *world) {
-		client := w.clientAt(0)
-		c := w.run(stand(w.at(1)))
+		client := w.ClientAt(0)
+		c := w.run(stand(w.At(1)))
 		s := c.begins()
-		b := w.start(w.Context(), stand(w.at(0)), "b")
-		d := w.start(w.Context(), stand(w.at(0)), "d")
+		b := w.start(w.Context(), stand(w.At(0)), "b")
+		d := w.start(w.Context(), stand(w.At(0)), "d")
 		time.Sleep(time.Second)
 		ask := func(i int) string {
 			st, err := election.Look(w.Context(), client, name)
@@ -307,13 +307,13 @@ func TestRunFollowsTheLatestWish(t *testing.T) {
 		st, err := election.Look(w.Context(), client, name)
 		require.NoError(w, err)
 		unreadable := st.Candidates[0].Key
-		w.srv.Inject(etcdtest.Fault{Members: []int{1}, Path: "/v3/kv/range", LoseRequest: true,
+		w.Srv.Inject(etcdtest.Fault{Members: []int{1}, Path: "/v3/kv/range", LoseRequest: true,
 			Match: func(r *etcdtest.Request) bool { return r.Key() == unreadable }})
 		ask(0)
 		time.Sleep(5 * time.Minute)
 		require.NoError(w, s.ctx.Err())
 		ask(1)
-		require.ErrorIs(w, w.ended(s.ctx), election.ErrAsked)
+		require.ErrorIs(w, w.Ended(s.ctx), election.ErrAsked)
 		s.finish <- nil
 		w.resign(w.leads(d))
 		w.resign(w.leads(b))

@@ -15,8 +15,8 @@ import (
 //
 // The term's context ends before the commit is sent, so the work has to stop
 // before, or with it. If the candidate is not there any more the error answers
-// errors.Is for ErrNoCandidate and the term goes on, as it does if the candidate
-// could not be looked for. If the candidate left in the very moment, and after
+// errors.Is for ErrNoCandidate and the term goes on, as it does if ctx ended
+// before the candidate could be looked for. If the candidate left in the very moment, and after
 // every other failure once the commit was sent, the term is resigned, so that
 // somebody leads; Err tells. If the outcome is unknown, the candidate leads, or the
 // next in line.
@@ -30,12 +30,12 @@ func (t *Term) Transfer(ctx context.Context, to Candidate) error {
 	if err := t.entry.Err(); err != nil {
 		return t.over(op, err)
 	}
-	m, err := find(ctx, t.line.Session().Client(), t.line.Prefix(), to)
+	m, err := t.seek(ctx, to)
+	if over := t.entry.Err(); over != nil {
+		return t.over(op, over)
+	}
 	if err != nil {
 		return failed(op, t.name, err)
-	}
-	if err := t.entry.Err(); err != nil {
-		return t.over(op, err)
 	}
 	err = t.entry.Handover(ctx, m)
 	over := t.entry.Err()
@@ -60,6 +60,20 @@ func noCandidate(err error) error {
 		return errors.Join(ErrNoCandidate, err)
 	}
 	return err
+}
+
+// seek is find, again and again while etcd can't be asked and the term lasts.
+func (t *Term) seek(ctx context.Context, to Candidate) (line.Member, error) {
+	var pace line.Pacer
+	for {
+		m, err := find(ctx, t.line.Session().Client(), t.line.Prefix(), to)
+		if err == nil || !line.Transient(err) || ctx.Err() != nil {
+			return m, err
+		}
+		if werr := pace.Wait(ctx, t.Context()); werr != nil {
+			return m, errors.Join(werr, err)
+		}
+	}
 }
 
 // find reads a candidate as it is now.

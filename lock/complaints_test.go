@@ -35,7 +35,7 @@ func TestAWaiterWhoseSessionExpiresNeitherWinsNorWaitsForEver(t *testing.T) {
 			front := w.acquire(k.front(other))
 			c := w.start(w.Context(), k.mine(s))
 			began := time.Now()
-			w.srv.Inject(etcdtest.Fault{Path: "/v3/lease/keepalive", Members: []int{1}, LoseRequest: true})
+			w.Srv.Inject(etcdtest.Fault{Path: "/v3/lease/keepalive", Members: []int{1}, LoseRequest: true})
 			require.ErrorIs(w, w.fails(c), etcd.ErrSessionExpired, k.name)
 			require.Less(w, time.Since(began), s.TTL())
 			w.release(front)
@@ -52,17 +52,17 @@ func TestAWaitThatIsWonAtTheVeryMomentTheSessionExpiresIsNotWon(t *testing.T) {
 			other, s := w.apart()
 			front := w.acquire(aMutex(other))
 			c := w.start(w.Context(), aMutex(s))
-			w.srv.Inject(etcdtest.Fault{Path: "/v3/lease/keepalive", Members: []int{1}, LoseRequest: true})
+			w.Srv.Inject(etcdtest.Fault{Path: "/v3/lease/keepalive", Members: []int{1}, LoseRequest: true})
 			time.Sleep(time.Until(s.Deadline()) - early)
 			w.release(front)
 			got := <-c
-			if got.err != nil {
-				require.ErrorIs(w, got.err, etcd.ErrSessionExpired)
+			if got.Err != nil {
+				require.ErrorIs(w, got.Err, etcd.ErrSessionExpired)
 				require.Zero(w, early)
 			} else { // a nanosecond before it was still good
 				require.NotZero(w, early)
-				require.True(w, w.guardedBy(other, got.h.Guard()))
-				require.ErrorIs(w, w.ended(got.h), etcd.ErrSessionExpired)
+				require.True(w, w.guardedBy(other, got.Got.Guard()))
+				require.ErrorIs(w, w.ended(got.Got), etcd.ErrSessionExpired)
 			}
 		}, three...)
 	}
@@ -78,8 +78,8 @@ func TestAWriteThatWasUnderWayWhenTheLockWasLostIsRefused(t *testing.T) {
 			// The process looks, finds that it holds the lock, sends the write,
 			// and all of it is held up for longer than the lease lasts.
 			require.NoError(w, h.Err())
-			w.srv.Inject(etcdtest.Fault{Members: []int{1}, Path: "/v3/kv/txn", Times: 1, Delay: time.Minute})
-			w.srv.Inject(etcdtest.Fault{Members: []int{1}, Path: "/v3/lease/keepalive", LoseRequest: true})
+			w.Srv.Inject(etcdtest.Fault{Members: []int{1}, Path: "/v3/kv/txn", Times: 1, Delay: time.Minute})
+			w.Srv.Inject(etcdtest.Fault{Members: []int{1}, Path: "/v3/lease/keepalive", LoseRequest: true})
 			refused := make(chan bool)
 			go func() {
 				r, err := s.Client().Txn(w.Context(), etcd.Txn{
@@ -92,7 +92,7 @@ func TestAWriteThatWasUnderWayWhenTheLockWasLostIsRefused(t *testing.T) {
 			require.True(w, w.guardedBy(other, n.Guard()))
 			require.True(w, <-refused, k.name)
 			time.Sleep(2 * time.Minute)
-			kv, _ := w.srv.Get("protected")
+			kv, _ := w.Srv.Get("protected")
 			require.Equal(w, "x", string(kv.Value))
 			w.release(n)
 		}, three...)
@@ -117,7 +117,7 @@ func TestAnAcquisitionThatFailsStaysInNoLine(t *testing.T) {
 						fault.HoldReply, fault.Path, fault.Times = hold, "/v3/kv/txn", 1
 					}
 					fault.Members = []int{1}
-					in := w.srv.Inject(fault)
+					in := w.Srv.Inject(fault)
 					ctx, cancel := context.WithTimeout(w.Context(), 3*time.Second)
 					defer cancel()
 					_, err := k.mine(s).Acquire(ctx)
@@ -135,7 +135,7 @@ func TestAnAcquisitionThatFailsStaysInNoLine(t *testing.T) {
 // fronts gives the keys of a holder.
 func (w *world) fronts(h *lock.Handle) []string {
 	var keys []string
-	for _, kv := range w.srv.KeyValues(lock.Root) {
+	for _, kv := range w.Srv.KeyValues(lock.Root) {
 		if kv.CreateRevision == h.Token() {
 			keys = append(keys, kv.Key)
 		}
@@ -147,17 +147,17 @@ func (w *world) fronts(h *lock.Handle) []string {
 func TestALostReplyIsNotMadeGoodByASecondCommit(t *testing.T) {
 	for _, k := range kinds[:7] {
 		inBubble(t, func(w *world) {
-			s := w.session()
+			s := w.Session()
 			w.release(w.acquire(k.mine(s))) // what all parties agree on stands there from now on
-			before := len(w.srv.Events())
+			before := len(w.Srv.Events())
 			lose := etcdtest.Fault{Path: "/v3/kv/txn", Times: 1, LoseReply: true}
-			in := w.srv.Inject(lose)
+			in := w.Srv.Inject(lose)
 			h := w.acquire(k.mine(s))
-			again := w.srv.Inject(lose)
+			again := w.Srv.Inject(lose)
 			w.release(h)
 			require.Equal(w, []int{1, 1}, []int{in.Hits(), again.Hits()})
 			created, deleted := 0, 0
-			for _, ev := range w.srv.Events()[before:] {
+			for _, ev := range w.Srv.Events()[before:] {
 				switch {
 				case ev.Deleted:
 					deleted++
@@ -177,10 +177,10 @@ func TestALostReplyIsNotMadeGoodByASecondCommit(t *testing.T) {
 // etcd-io/etcd#6681: Close hangs.
 func TestClosingTheSessionEndsHoldersAndWaitersAndReturnsAlsoIfEtcdDoesNot(t *testing.T) {
 	inBubble(t, func(w *world) {
-		s := w.session()
+		s := w.Session()
 		h := w.acquire(aMutex(s))
 		c := w.start(w.Context(), aMutex(s))
-		w.srv.Pause(0)
+		w.Srv.Pause(0)
 		ctx, cancel := context.WithTimeout(w.Context(), 3*time.Second)
 		defer cancel()
 		began := time.Now()
@@ -199,7 +199,7 @@ func TestATimeoutOfTheAcquisitionDoesNotEndTheLock(t *testing.T) {
 	for _, k := range kinds[:6] {
 		inBubble(t, func(w *world) {
 			ctx, cancel := context.WithTimeout(w.Context(), time.Second)
-			s, err := etcd.NewSession(ctx, w.client())
+			s, err := etcd.NewSession(ctx, w.Client())
 			require.NoError(w, err)
 			defer s.Close(w.Context())
 			h, err := k.mine(s).Acquire(ctx)

@@ -38,9 +38,9 @@ func (e *ear) disturbed() bool {
 func (w *world) listening() (*etcd.Session, *ear) {
 	w.Helper()
 	e := &ear{}
-	c := w.client(func(cfg *etcd.Config) {
+	c := w.Client(func(cfg *etcd.Config) {
 		cfg.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
-			conn, err := w.srv.Dial(ctx, network, address)
+			conn, err := w.Srv.Dial(ctx, network, address)
 			return listeningConn{conn, e}, err
 		}
 	})
@@ -76,7 +76,7 @@ func (c *crowd) disturbed() (who []int) {
 
 func TestNobodyButTheNextInLineHearsOfAHandOver(t *testing.T) {
 	inBubble(t, func(w *world) {
-		held := w.acquire(lock.New(w.session(), "deploy"))
+		held := w.acquire(lock.New(w.Session(), "deploy"))
 		c := &crowd{world: w}
 		for range 6 {
 			c.join(func(s *etcd.Session) contender { return lock.New(s, "deploy") })
@@ -102,7 +102,7 @@ func TestOnlyTheFirstWhoWaitsForPermitsHearsOfThoseThatAreGivenBack(t *testing.T
 		}
 		var held []*lock.Handle
 		for range 4 {
-			held = append(held, w.acquire(sem(1)(w.session())))
+			held = append(held, w.acquire(sem(1)(w.Session())))
 		}
 		c := &crowd{world: w}
 		c.join(sem(4))
@@ -110,12 +110,12 @@ func TestOnlyTheFirstWhoWaitsForPermitsHearsOfThoseThatAreGivenBack(t *testing.T
 			c.join(sem(1))
 		}
 		require.Equal(w, []int{0}, c.disturbed(), "it watches the line, and has seen them come")
-		before := w.srv.Requests()
+		before := w.Srv.Requests()
 		for _, h := range held[:3] {
 			w.release(h)
 			require.Equal(w, []int{0}, c.disturbed())
 		}
-		require.Equal(w, before["/v3/kv/range"], w.srv.Requests()["/v3/kv/range"], "and need not look")
+		require.Equal(w, before["/v3/kv/range"], w.Srv.Requests()["/v3/kv/range"], "and need not look")
 		w.release(held[3])
 		first := w.gets(c.waiting[0])
 		require.Equal(w, []int{0, 1}, c.disturbed(), "the next is the first who waits now")
@@ -129,8 +129,8 @@ func TestOnlyTheFirstWhoWaitsForPermitsHearsOfThoseThatAreGivenBack(t *testing.T
 // A reader hears of the writer that it waits for and of nobody else.
 func TestReadersHearNothingUntilTheWriterTheyWaitForIsGone(t *testing.T) {
 	inBubble(t, func(w *world) {
-		front := w.acquire(lock.NewRW(w.session(), "catalog"))
-		writer := w.start(w.Context(), lock.NewRW(w.session(), "catalog"))
+		front := w.acquire(lock.NewRW(w.Session(), "catalog"))
+		writer := w.start(w.Context(), lock.NewRW(w.Session(), "catalog"))
 		c := &crowd{world: w}
 		for range 20 { // more than a reader looks at first
 			c.join(func(s *etcd.Session) contender { return reads{lock.NewRW(s, "catalog")} })

@@ -23,13 +23,13 @@ type loss struct {
 
 var losses = []loss{
 	{"the lease is revoked", func(w *world, s *etcd.Session, _ string) {
-		require.True(w, w.srv.RevokeLease(int64(s.Lease())))
+		require.True(w, w.Srv.RevokeLease(int64(s.Lease())))
 	}, etcd.ErrSessionRevoked},
 	{"the key is deleted by hand", func(w *world, _ *etcd.Session, key string) {
-		require.True(w, w.srv.Delete(key))
+		require.True(w, w.Srv.Delete(key))
 	}, lock.ErrDeleted},
 	{"an operator breaks it", func(w *world, s *etcd.Session, key string) {
-		kv, _ := w.srv.Get(key)
+		kv, _ := w.Srv.Get(key)
 		name, _, _ := strings.Cut(strings.TrimPrefix(key, lock.Root), "/")
 		c, err := lock.Break(w.Context(), s.Client(), name, kv.CreateRevision, "stuck since noon")
 		require.NoError(w, err)
@@ -39,25 +39,8 @@ var losses = []loss{
 		require.NoError(w, s.Close(w.Context()))
 	}, etcd.ErrSessionClosed},
 	{"etcd can't be reached for longer than the TTL", func(w *world, _ *etcd.Session, _ string) {
-		w.srv.Pause(1)
+		w.Srv.Pause(1)
 	}, etcd.ErrSessionExpired},
-}
-
-// apart gives sessions at members of their own, so that what befalls the one
-// does not touch the other.
-func (w *world) apart() (first, second *etcd.Session) {
-	at := func(i int) *etcd.Session {
-		c := w.client(func(cfg *etcd.Config) { cfg.Endpoints = w.srv.URLs()[i : i+1] })
-		s, err := etcd.NewSession(w.Context(), c)
-		require.NoError(w, err)
-		w.Cleanup(func() {
-			ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-			defer cancel()
-			_ = s.Close(ctx)
-		})
-		return s
-	}
-	return at(0), at(1)
 }
 
 // losable are the kinds of locks whose loss is tried.
@@ -142,7 +125,7 @@ func TestAfterAPauseOfTheProcessErrTellsOfTheExpiryBeforeAnyTimerHasFired(t *tes
 	inBubble(t, func(w *world) {
 		other, s := w.apart()
 		h := w.acquire(lock.New(s, "deploy"))
-		w.srv.Pause(1)
+		w.Srv.Pause(1)
 		// Nothing else in the bubble runs between the deadline and the look:
 		// this goroutine does not block.
 		until := s.Deadline().Add(time.Minute)
@@ -157,11 +140,11 @@ func TestAfterAPauseOfTheProcessErrTellsOfTheExpiryBeforeAnyTimerHasFired(t *tes
 
 func TestALockThatWasLostIsNotWonBackByTheSameHandle(t *testing.T) {
 	inBubble(t, func(w *world) {
-		s := w.session()
+		s := w.Session()
 		m := lock.New(s, "deploy")
 		h := w.acquire(m)
 		time.Sleep(time.Second)
-		w.srv.Delete(w.line("deploy")[0])
+		w.Srv.Delete(w.line("deploy")[0])
 		require.ErrorIs(w, w.ended(h), lock.ErrDeleted)
 		again := w.acquire(m)
 		require.ErrorIs(w, h.Err(), lock.ErrDeleted)
@@ -173,10 +156,10 @@ func TestALockThatWasLostIsNotWonBackByTheSameHandle(t *testing.T) {
 
 func TestAReleaseWorksWhileEtcdIsFullAndAnAcquisitionSaysWhyItDoesNot(t *testing.T) {
 	inBubble(t, func(w *world) {
-		a, b := w.session(), w.session()
+		a, b := w.Session(), w.Session()
 		held := w.acquire(lock.New(a, "deploy"))
 		c := w.start(w.Context(), lock.New(b, "deploy"))
-		w.srv.SetNoSpace(true)
+		w.Srv.SetNoSpace(true)
 		w.release(held)
 		next := w.gets(c)
 		w.release(next) // it waited: its farewell is refused, its release is not
@@ -184,7 +167,7 @@ func TestAReleaseWorksWhileEtcdIsFullAndAnAcquisitionSaysWhyItDoesNot(t *testing
 		require.ErrorIs(w, err, etcd.ErrNoSpace)
 		_, err = lock.New(a, "deploy").TryAcquire(w.Context())
 		require.ErrorIs(w, err, etcd.ErrNoSpace)
-		w.srv.SetNoSpace(false)
+		w.Srv.SetNoSpace(false)
 		require.Empty(w, w.line("deploy"))
 		w.release(w.acquire(lock.New(a, "deploy")))
 	})
@@ -192,7 +175,7 @@ func TestAReleaseWorksWhileEtcdIsFullAndAnAcquisitionSaysWhyItDoesNot(t *testing
 
 func TestAReleaseWhoseContextHasEndedIsCarriedOutByTheSession(t *testing.T) {
 	inBubble(t, func(w *world) {
-		h := w.acquire(lock.New(w.session(), "deploy"))
+		h := w.acquire(lock.New(w.Session(), "deploy"))
 		ctx, cancel := context.WithCancel(w.Context())
 		cancel()
 		require.ErrorIs(w, h.Release(ctx), context.Canceled)
