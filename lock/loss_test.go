@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/quorate/quorate/etcd"
+	"github.com/quorate/quorate/etcdtest"
 	"github.com/quorate/quorate/lock"
 )
 
@@ -122,19 +123,35 @@ func TestEveryLossWhileWaitingEndsTheWaitWithItsCause(t *testing.T) {
 }
 
 func TestAfterAPauseOfTheProcessErrTellsOfTheExpiryBeforeAnyTimerHasFired(t *testing.T) {
+	for _, k := range losable {
+		inBubble(t, func(w *world) {
+			s, other := w.Oversleeper(), w.At(0)
+			h := w.acquire(k.mine(s))
+			w.Oversleep(s)
+			require.NoError(w, h.Context().Err(), "nothing has been noticed")
+			n := w.acquire(k.after(other)) // which has long been free
+			require.ErrorIs(w, h.Err(), etcd.ErrSessionExpired, k.name)
+			require.ErrorIs(w, h.Err(), lock.ErrLost)
+			require.ErrorIs(w, w.ended(h), etcd.ErrSessionExpired)
+			require.False(w, w.guarded(other, h))
+			require.ErrorIs(w, h.Release(w.Context()), lock.ErrLost)
+			w.release(n)
+		}, three...)
+	}
+}
+
+// It has got the lock, as far as it can see, when its lease has long run out.
+func TestAfterAPauseOfTheProcessAWaitIsNotWon(t *testing.T) {
 	inBubble(t, func(w *world) {
-		other, s := w.apart()
-		h := w.acquire(lock.New(s, "deploy"))
-		w.Srv.Pause(1)
-		// Nothing else in the bubble runs between the deadline and the look:
-		// this goroutine does not block.
-		until := s.Deadline().Add(time.Minute)
-		time.Sleep(time.Until(until.Add(-time.Minute)) - time.Nanosecond)
-		require.NoError(w, h.Err())
-		time.Sleep(time.Nanosecond)
-		require.ErrorIs(w, h.Err(), etcd.ErrSessionExpired)
-		require.Error(w, h.Context().Err())
-		_ = other
+		s, other := w.Oversleeper(), w.At(0)
+		w.release(w.acquire(aMutex(other)))
+		// The reply to its enqueue is held up until it wakes up.
+		hold := make(chan struct{})
+		w.Srv.Inject(etcdtest.Fault{Members: []int{1}, Path: "/v3/kv/txn", Times: 1, HoldReply: hold})
+		c := w.start(w.Context(), aMutex(s))
+		w.Oversleep(s)
+		close(hold)
+		require.ErrorIs(w, w.fails(c), etcd.ErrSessionExpired)
 	}, three...)
 }
 
