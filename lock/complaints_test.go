@@ -24,6 +24,9 @@ import (
 //	a committed acquire without an answer is an orphan: TestWhateverBefallsAnyRequestOfAContender
 //	an unlock that did nothing looks like one that did (redsync#81): TestReleaseOfAStaleHandleNeverTouchesANewerLock
 //	a cancellation hides behind another error (redsync#164): TestAWaitThatTimesOutSaysWhoHoldsTheLockAndLeavesTheLine
+//	a live lease is revoked (etcd-io/etcd#15247): TestEveryLossOfAHeldLockEndsItsContextWithItsCauseAndTheGuardRefuses
+//	a command that runs on when its lock is lost (etcd-io/etcd#7983): TestARevokedLeaseEndsTheGroup of the command
+//	writes under the lock are not guarded (curator#1204): TestAWriteThatWasUnderWayWhenTheLockWasLostIsRefused
 //	a semaphore lets too many in (kazoo#213): TestUnderRandomTroubleNobodyIsInBesideWhomItExcludes
 
 // etcd-io/etcd#11051, #11007, #19597, #16221: it believes that it has won, or
