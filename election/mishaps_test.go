@@ -2,6 +2,7 @@ package election_test
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"time"
 
@@ -19,7 +20,8 @@ type act struct {
 	s     *etcd.Session // of the troubled party
 	ctx   context.Context
 	other *etcd.Session
-	last  int64 // the greatest token so far
+	last  int64            // the greatest token so far
+	stale []*election.Term // that the troubled party had
 }
 
 // The stories in which a party has to do with elections. Each gives the terms
@@ -84,6 +86,30 @@ var stories = map[string]func(*act){
 		}
 		a.inAnyOrder(ahead, then, c, then)
 	},
+	"it leads, is deposed and stands again": func(a *act) {
+		e := stand(a.s)
+		t := a.perhaps(a.outcome(a.start(a.ctx, e, "it")))
+		heir := a.start(a.Context(), stand(a.other), "heir")
+		st, err := stand(a.other).State(a.Context())
+		require.NoError(a, err)
+		if len(st.Candidates) > 0 {
+			err := election.Depose(a.Context(), a.other.Client(), name, *st.Leader, st.Candidates[0])
+			if !errors.Is(err, election.ErrChanged) { // it has gone in this very moment
+				require.NoError(a, err)
+			}
+		}
+		if t != nil {
+			if err := t.Resign(a.ctx); !errors.Is(err, election.ErrDeposed) {
+				a.tolerate(err)
+			}
+		}
+		again := a.start(a.ctx, e, "it again")
+		a.inAnyOrder(heir, a.leadsAndResigns, again, func(o outcome) {
+			if t := a.perhaps(o); t != nil {
+				a.tolerate(t.Resign(a.ctx))
+			}
+		})
+	},
 }
 
 // inAnyOrder waits for two campaigns.
@@ -146,6 +172,10 @@ func (w *world) suffer(m linetest.Mishap, step int, tell func(*act)) bool {
 	t, err := stand(a.other).Campaign(bound, nil)
 	require.NoError(w, err)
 	a.grown(t)
+	require.True(w, w.guarded(a.other.Client(), t))
+	for _, s := range a.stale {
+		require.False(w, w.guarded(a.other.Client(), s), "the guard of a stale leader lets a write through")
+	}
 	w.resign(t)
 	time.Sleep(time.Minute) // late writes, and the janitor behind them
 	require.Empty(w, w.line())
@@ -171,6 +201,7 @@ func (a *act) perhaps(o outcome) *election.Term {
 		a.tolerate(o.Err)
 		return nil
 	}
+	a.stale = append(a.stale, o.Got)
 	time.Sleep(200 * time.Millisecond) // long enough to be watched
 	g := a.guarded(a.other.Client(), o.Got)
 	if g {

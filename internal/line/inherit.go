@@ -230,16 +230,13 @@ func (e *Entry) changed(p *place, own hold, kv etcd.KV) bool {
 func sameHeir(a, b *Heir) bool { return a == b || a != nil && b != nil && *a == *b }
 
 // vanished says why the key of an entry that stood in the line was not there
-// when it was to be removed.
-func (e *Entry) vanished(ctx context.Context) error {
-	p := &e.places[0]
-	if !p.Rule.Handover {
-		return ErrDeleted
+// when it was to be removed, as res found it; nil if it was there.
+func (e *Entry) vanished(res *etcd.TxnResult) error {
+	if e.allSucceeded(res) {
+		return nil
 	}
-	own := e.hold(p)
-	r, err := e.s.Client().Get(ctx, etcd.Key(own.key))
-	if err == nil {
-		if kv, ok := r.First(); ok && kv.CreateRevision == own.rev {
+	if e.places[0].Rule.Handover {
+		if kv, ok := res.Results[0].Get.First(); ok && kv.CreateRevision == e.hold(&e.places[0]).rev {
 			return ErrDeposed
 		}
 	}

@@ -17,13 +17,15 @@ import (
 // certain, the session's janitor goes on trying, and Release can be called
 // again.
 func (e *Entry) Release(ctx context.Context) error {
+	loss := e.Err()
 	if e.gone.Load() { // its watch saw it, and is asking why
 		select {
 		case <-e.life.Done():
 		case <-ctx.Done():
 		}
+		loss = e.Err()
 	}
-	e.note(e.Err())
+	e.note(loss)
 	e.end(ErrReleased)
 	defer e.quiet()
 	select {
@@ -43,7 +45,7 @@ func (e *Entry) Release(ctx context.Context) error {
 		e.left = true
 		return e.Loss()
 	}
-	there, err := e.remove(ctx)
+	there, why, err := e.remove(ctx)
 	if err != nil {
 		e.unsure = true
 		e.abandon()
@@ -51,7 +53,7 @@ func (e *Entry) Release(ctx context.Context) error {
 	}
 	e.left = true
 	if !there && !e.unsure {
-		e.note(e.vanished(ctx))
+		e.note(why)
 	}
 	return e.Loss()
 }
@@ -82,11 +84,11 @@ func (e *Entry) note(err error) {
 
 // remove deletes the entry's keys if they are as it created them, and repeats
 // that until the outcome is known. It reports whether all of them were still
-// there, or may have been.
+// there, or may have been, and if not, why.
 //
 // Where the server has no space left it consists of deletions alone, which
 // pass.
-func (e *Entry) remove(ctx context.Context) (there bool, err error) {
+func (e *Entry) remove(ctx context.Context) (there bool, why, err error) {
 	t := e.removal(e.farewell)
 	short := e.shorten(&t)
 	unknown := false
@@ -100,7 +102,7 @@ func (e *Entry) remove(ctx context.Context) (there bool, err error) {
 				continue
 			}
 			e.afterRemoval(e.allSucceeded(res))
-			return unknown || e.allSucceeded(res), nil
+			return unknown || e.allSucceeded(res), e.vanished(res), nil
 		}
 		unknown = unknown || errors.Is(err, etcd.ErrUnknownOutcome)
 		if errors.Is(err, etcd.ErrNoSpace) && e.waited {
@@ -110,10 +112,10 @@ func (e *Entry) remove(ctx context.Context) (there bool, err error) {
 			continue
 		}
 		if !transient(err) || ctx.Err() != nil || e.s.Err() != nil {
-			return unknown, err
+			return unknown, nil, err
 		}
 		if werr := pace.wait(ctx, e.s.Context()); werr != nil {
-			return unknown, errors.Join(werr, err)
+			return unknown, nil, errors.Join(werr, err)
 		}
 	}
 }
@@ -138,8 +140,11 @@ func (e *Entry) removal(before func(*place) []etcd.Op) etcd.Txn {
 		key := etcd.Key(e.hold(p).key)
 		t := etcd.Txn{If: []etcd.Cmp{e.own(p)}}
 		switch {
-		case p.Rule.Handover && e.stood() == 0:
-			t.If, t.Else = e.asKnown(p), []etcd.Op{etcd.Get(key)}
+		case p.Rule.Handover:
+			t.Else = []etcd.Op{etcd.Get(key)} // to see what has become of it
+			if e.stood() == 0 {
+				t.If = e.asKnown(p)
+			}
 		case e.rev == 0:
 			// Its creation had no answer. The nonce makes the key its own.
 			t.If[0] = etcd.IfLease(key, etcd.Equal, e.s.Lease())
