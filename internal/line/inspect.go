@@ -57,9 +57,14 @@ func Muster(prefix string, kvs []etcd.KV, revision int64) (*Roll, error) {
 		rule := Rule{Kind: m.Kind, Weight: m.Weight}
 		rule.Quarantine, _ = time.ParseDuration(m.Quarantine)
 		verdict := l.judge(rule, &v)
-		// Where the line is at odds with itself nobody gets in, and it shows.
-		// In a quarantine the first has yet to write down that it holds.
-		if verdict.err == nil && verdict.in && (rule.Quarantine == 0 || roll.tenure != nil && m.holds(*roll.tenure)) {
+		in := verdict.err == nil && verdict.in
+		switch { // Where the line is at odds with itself nobody gets in, and it shows.
+		case m.Kind == Permits && m.Held != nil:
+			in = true // perhaps under a greater limit than there is now
+		case rule.Quarantine != 0: // the first has yet to write down that it holds
+			in = in && roll.tenure != nil && m.holds(*roll.tenure)
+		}
+		if in {
 			roll.Holders = append(roll.Holders, m)
 		} else {
 			roll.Waiters = append(roll.Waiters, m)
