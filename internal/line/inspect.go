@@ -59,7 +59,7 @@ func Muster(prefix string, kvs []etcd.KV, revision int64) (*Roll, error) {
 		verdict := l.judge(rule, &v)
 		in := verdict.err == nil && verdict.in
 		switch { // Where the line is at odds with itself nobody gets in, and it shows.
-		case m.Kind == Permits && m.Held != nil:
+		case m.Kind == Permits && m.Held != nil && roll.Settings != nil && roll.Settings.Kind == SemaphoreLine:
 			in = true // perhaps under a greater limit than there is now
 		case rule.Quarantine != 0: // the first has yet to write down that it holds
 			in = in && roll.tenure != nil && m.holds(*roll.tenure)
