@@ -7,6 +7,7 @@ import (
 
 	"github.com/quorate/quorate/etcd"
 	"github.com/quorate/quorate/internal/line"
+	"github.com/quorate/quorate/internal/mutant"
 )
 
 // A RunOption changes how Run runs.
@@ -166,6 +167,9 @@ func (r *runner) term(ctx context.Context, t *Term) (again bool, err error) {
 			end(ErrAsked)
 		}
 	}()
+	if mutant.RunHasty {
+		defer context.AfterFunc(ctx, func() { r.resign(ctx, t) })()
+	}
 	err = r.lead(run, t)
 	ended := run.Err() != nil
 	cause := context.Cause(run)

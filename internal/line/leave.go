@@ -221,7 +221,7 @@ func (e *Entry) afterRemoval(removed bool) {
 	if e.suspect && !mutant.LockForgetsLate {
 		e.abandon()
 	}
-	if !e.suspect && !e.unsure && (removed || !e.places[0].Rule.Handover) || mutant.LockReusesKeys {
+	if !e.suspect && !e.unsure && (removed || !e.places[0].Rule.Handover || mutant.TermKeepsKey) || mutant.LockReusesKeys {
 		e.freeKeys()
 	}
 }
