@@ -10,6 +10,7 @@ import (
 
 	"github.com/quorate/quorate/etcd"
 	"github.com/quorate/quorate/etcdtest"
+	"github.com/quorate/quorate/internal/linetest"
 	"github.com/quorate/quorate/lock"
 )
 
@@ -55,7 +56,7 @@ func TestACalmLockIsTakenByAShorterRequestAndAsSafely(t *testing.T) {
 
 func TestACalmLockSurvivesWhateverBefallsItsRequests(t *testing.T) {
 	for _, m := range mishaps {
-		if underRace && !m.Telling {
+		if linetest.UnderRace && !m.Telling {
 			continue
 		}
 		for _, k := range []kind{kinds[0], kinds[1]} {

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/quorate/quorate/etcdtest"
+	"github.com/quorate/quorate/internal/linetest"
 	"github.com/quorate/quorate/lock"
 )
 
@@ -48,7 +49,7 @@ func TestInALockInConstantUseAContenderCostsTwoRequestsAndNoWatch(t *testing.T) 
 
 func TestManyGoroutinesOfManySessionsTakeTurnsWithoutEnd(t *testing.T) {
 	turns := 25
-	if underRace {
+	if linetest.UnderRace {
 		turns = 8
 	}
 	for name, trouble := range map[string]func(w *world, rnd *rand.Rand){

@@ -13,6 +13,7 @@ import (
 
 	"github.com/quorate/quorate/etcd"
 	"github.com/quorate/quorate/etcdtest"
+	"github.com/quorate/quorate/internal/linetest"
 	"github.com/quorate/quorate/lock"
 )
 
@@ -24,7 +25,7 @@ import (
 // write.
 func TestUnderRandomTroubleThereIsOneHolderAndTokensGrow(t *testing.T) {
 	seeds := uint64(12)
-	if underRace {
+	if linetest.UnderRace {
 		seeds = 2
 	}
 	for seed := range seeds {
@@ -68,7 +69,7 @@ func TestUnderRandomTroubleNobodyIsInBesideWhomItExcludes(t *testing.T) {
 		},
 	} {
 		seeds := uint64(4)
-		if underRace {
+		if linetest.UnderRace {
 			seeds = 1
 		}
 		for seed := range seeds {

@@ -22,7 +22,7 @@ import (
 func TestWhateverBefallsAnyRequestOfAContender(t *testing.T) {
 	for i, k := range kinds {
 		for _, m := range mishaps {
-			if underRace && i > 0 && !m.Telling {
+			if linetest.UnderRace && i > 0 && !m.Telling {
 				continue
 			}
 			for _, contended := range []bool{false, true} {
