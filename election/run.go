@@ -155,7 +155,6 @@ func (r *runner) campaign(ctx context.Context) (*Term, error) {
 func (r *runner) term(ctx context.Context, t *Term) (again bool, err error) {
 	defer r.resign(ctx, t) // also if lead panics
 	run, end := context.WithCancelCause(ctx)
-	defer end(nil)
 	stop := context.AfterFunc(t.Context(), func() { end(context.Cause(t.Context())) })
 	defer stop()
 	asked := make(chan Candidate, 1)
@@ -167,6 +166,7 @@ func (r *runner) term(ctx context.Context, t *Term) (again bool, err error) {
 			end(ErrAsked)
 		}
 	}()
+	defer func() { end(nil); <-listening }()
 	if mutant.RunHasty {
 		defer context.AfterFunc(ctx, func() { r.resign(ctx, t) })()
 	}
