@@ -16,7 +16,7 @@ func (e *Entry) shorten(t *etcd.Txn) bool {
 	if !p.Rule.Handover || e.at == nil || e.bequest.Load() != nil {
 		return false
 	}
-	t.If = []etcd.Cmp{etcd.IfModRevision(etcd.Key(p.key), etcd.Equal, e.at.ModRevision)}
+	t.If, t.Else = []etcd.Cmp{etcd.IfModRevision(etcd.Key(p.key), etcd.Equal, e.at.ModRevision)}, nil
 	return true
 }
 
