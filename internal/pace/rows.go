@@ -17,7 +17,7 @@ import (
 //     commit. Who wins reads that key in its own.
 //   - Who has won many times in a row and hears others ring keeps quiet, only
 //     looking now and then, until somebody has come, and for longer if nobody
-//     does.
+//     does; if nobody rings either, whoever rang has gone.
 //   - Who loses twice in a row sleeps, for less the longer it has waited, and
 //     then listens: it tries when the key does not move any more.
 //
@@ -26,6 +26,11 @@ import (
 // longer than a loser sleeps, and who has listened in vain for long tries
 // anyway. All times are multiples of how long a commit takes; where commits are
 // slow, rows have fewer of them, and the rest is shorter accordingly.
+//
+// A process whose commits take several times as long as those of one that is
+// always busy finds the key at rest too seldom, as it would without rows: three
+// times is well, ten times is not. And who does not take turns at all leaves
+// those who do a commit now and then, by luck.
 //
 // Length is how many commits a row has where others wait; it is set once. Rows
 // are for one goroutine at a time.
@@ -37,15 +42,18 @@ type Rows struct {
 	row    int           // won one after the other
 	began  time.Time     // when the row did
 	losses int           // lost one after the other
+	lost   time.Time     // when the last one was
 	heard  int64         // the revision of the last ring that was heard
 	called bool          // somebody rang, and nobody came since
-	rests  int           // kept since then
+	rests  int           // kept since somebody came
+	silent int           // those since somebody rang
 	quiet  time.Time     // until when to keep quiet
 }
 
 const (
 	rowLeast  = 4  // commits in a row, where they are slow
-	maxRests  = 2  // whoever rang has gone
+	maxRests  = 2  // without another ring; whoever rang has gone
+	maxShift  = 3  // doublings of a rest, where others go on ringing
 	lookEvery = 4  // commits' time between looks while it is quiet
 	listens   = 16 // in vain, until it is tried anyway
 
@@ -97,10 +105,11 @@ func (r *Rows) Won(begin time.Time, rung int64) {
 	if !r.called || !enough {
 		return
 	}
-	r.quiet = now.Add(r.quietMost() << r.rests)
+	r.quiet = now.Add(r.quietMost() << min(r.rests, maxShift))
 	r.row = 0
-	if r.rests++; r.rests == maxRests {
-		r.called, r.rests = false, 0
+	r.rests++
+	if r.silent++; r.silent == maxRests {
+		r.called, r.rests, r.silent = false, 0, 0
 	}
 }
 
@@ -108,20 +117,21 @@ func (r *Rows) Won(begin time.Time, rung int64) {
 func (r *Rows) hear(rung int64) {
 	if rung > r.heard {
 		r.called = r.called || r.heard != 0 // at first it may be an old one
-		r.heard, r.rests = rung, 0
+		r.heard, r.silent = rung, 0
 	}
 }
 
 // Lost notes that somebody else came before, and who rang before that.
 func (r *Rows) Lost(rung int64) {
 	r.losses++
+	r.lost = time.Now()
 	r.came()
 	r.hear(rung) // our own ring has covered it
 }
 
 // came notes that somebody else has come.
 func (r *Rows) came() {
-	r.row, r.rests, r.called = 0, 0, false
+	r.row, r.rests, r.silent, r.called = 0, 0, 0, false
 	r.quiet = time.Time{}
 }
 
@@ -151,7 +161,9 @@ func (r *Rows) Ready(ctx context.Context, look func(context.Context) (same bool,
 			r.came()
 		}
 	}
-	if r.losses < 2 {
+	// It counts what callers before this one have waited, whose contexts ended:
+	// otherwise those who never wait for long would never send anything.
+	if r.losses < 2 || time.Since(r.lost) > r.quietMost() {
 		return nil
 	}
 	for range listens {
