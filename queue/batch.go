@@ -91,7 +91,10 @@ func (q *core) compose(on cursorKV, units []*unit) *batch {
 	ring := q.keys.ring()
 	b.txn.Then = append([]etcd.Op{etcd.Put(q.keys.tail(), b.next.encode(now))}, nested(ops)...)
 	b.txn.Then = append(b.txn.Then, etcd.Get(etcd.Key(ring)))
-	b.txn.Else = append(b.txn.Else, etcd.Get(etcd.Key(ring)), etcd.Put(ring, []byte(q.producer)))
+	b.txn.Else = append(b.txn.Else, etcd.Nest(etcd.Txn{ // who is refused for a unique key contends with nobody
+		If:   []etcd.Cmp{etcd.IfModRevision(tailKey, etcd.Equal, on.mod)},
+		Else: []etcd.Op{etcd.Get(etcd.Key(ring)), etcd.Put(ring, []byte(q.producer))},
+	}))
 	return b
 }
 

@@ -46,7 +46,7 @@ func (q *core) fly(ctx context.Context, f *flight[*unit]) bool {
 		case err == nil:
 			var late bool
 			if late, err = q.refusedBatch(ctx, st, f, res); late {
-				q.rows.Lost(q.rung(res.Results[len(res.Results)-2].Get))
+				q.rows.Lost(q.rungBefore(res.Results[len(res.Results)-1].Txn))
 				return true
 			}
 		case errors.Is(err, etcd.ErrNoSpace):
@@ -127,7 +127,7 @@ func (q *core) abort(st *flightState, f *flight[*unit], err error) {
 }
 
 // refusedBatch takes in why a batch was refused: the tail has moved, or what
-// some unit compares does not hold. late says that it was the tail alone.
+// some unit compares does not hold. late says that it was the tail.
 func (q *core) refusedBatch(ctx context.Context, st *flightState, f *flight[*unit], res *etcd.TxnResult) (late bool, err error) {
 	kv, there := res.Results[0].Get.First()
 	tail, err := q.sawTail(kv, there)

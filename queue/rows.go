@@ -9,7 +9,8 @@ import (
 // Where several processes add jobs as fast as they can, each batch would meet
 // those of the others: most attempts would fail, and cost etcd as much as those
 // that succeed. So processes add in rows of batches, see internal/pace. Who is
-// refused rings, by writing a key that successful batches read.
+// refused because the tail has moved rings, by writing a key that successful
+// batches read.
 
 // rowLength is how many batches a process adds in a row where others wait.
 const rowLength = 16
@@ -38,4 +39,12 @@ func (q *core) rung(res *etcd.GetResult) int64 {
 		return 0
 	}
 	return kv.ModRevision
+}
+
+// rungBefore is rung of the answer to one's own ring.
+func (q *core) rungBefore(res *etcd.TxnResult) int64 {
+	if len(res.Results) == 0 { // the server contradicts itself
+		return 0
+	}
+	return q.rung(res.Results[0].Get)
 }

@@ -8,7 +8,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/quorate/quorate/etcd"
 	"github.com/quorate/quorate/etcdtest"
+	"github.com/quorate/quorate/queue"
 )
 
 // With commits that take a millisecond, 8 goroutines add 8 jobs a millisecond as
@@ -97,5 +99,58 @@ func TestASingleJobGetsThroughAmongBusyProducers(t *testing.T) {
 		w.Logf("mean %v, worst %v", sum/jobs, worst)
 		require.Less(w, sum/jobs, 30*time.Millisecond)
 		require.Less(w, worst, 200*time.Millisecond)
+	})
+}
+
+// With commits of one process that take three times as long as the other's.
+func TestAProducerThatIsFartherAwayGetsThroughBesideABusyOne(t *testing.T) {
+	inBubble(t, func(w *world) {
+		urls := w.srv.URLs()
+		at := func(member int) *queue.Queue[string] {
+			return queue.New[string](w.client(func(cfg *etcd.Config) { cfg.Endpoints = urls[member : member+1] }), name)
+		}
+		w.push(w.queue(), "first")
+		w.srv.Inject(etcdtest.Fault{Members: []int{0}, Delay: 500 * time.Microsecond, DelayReply: 500 * time.Microsecond})
+		w.srv.Inject(etcdtest.Fault{Members: []int{1}, Delay: 1500 * time.Microsecond, DelayReply: 1500 * time.Microsecond})
+		ctx, cancel := context.WithCancel(w.Context())
+		var wg sync.WaitGroup
+		busy := at(0)
+		for range 8 {
+			wg.Go(func() {
+				for ctx.Err() == nil {
+					_, _ = busy.Enqueue(w.Context(), "job")
+				}
+			})
+		}
+		time.Sleep(time.Second)
+		far, worst := at(1), time.Duration(0)
+		for range 50 {
+			begin := time.Now()
+			_, err := far.Enqueue(w.Context(), "far")
+			require.NoError(w, err)
+			worst = max(worst, time.Since(begin))
+			time.Sleep(20 * time.Millisecond)
+		}
+		cancel()
+		wg.Wait()
+		w.Logf("worst %v", worst)
+		require.Less(w, worst, 150*time.Millisecond)
+	}, etcdtest.WithMembers(2))
+}
+
+func TestAProducerThatIsRefusedForAUniqueKeyDoesNotRing(t *testing.T) {
+	inBubble(t, func(w *world) {
+		q, other := w.queue(), w.queue()
+		w.push(other, "first")
+		_, err := q.Enqueue(w.Context(), "a", queue.Unique("k"))
+		require.NoError(w, err)
+		before := w.srv.Revision()
+		_, err = q.Enqueue(w.Context(), "b", queue.Unique("k"))
+		require.ErrorIs(w, err, queue.ErrDuplicate)
+		require.Equal(w, before, w.srv.Revision(), "nothing is written")
+		require.Empty(w, w.srv.Keys(data+"ring"))
+		_, err = other.Enqueue(w.Context(), "c")
+		require.NoError(w, err)
+		require.Len(w, w.srv.Keys(data+"ring"), 1, "the tail had moved")
 	})
 }
