@@ -11,9 +11,10 @@ import (
 
 // Group commit. A call that finds no request under way, or one single call,
 // goes out at once, as itself. Otherwise it waits in a queue, and as soon as a
-// request returns, all that waits and may travel together leaves as one
-// transaction. There are no timers: an idle client pays no latency, and a busy
-// one shares the cost of a request, and of a raft entry, among its callers.
+// request returns, what waits and may travel together leaves as one transaction,
+// or as two where that is worth it. There are no timers: an idle client pays no
+// latency, and a busy one shares the cost of a request, and of a raft entry,
+// among its callers.
 //
 // Why so few under way: a request costs the server as much as a good many
 // members of one, so a few callers are served faster by one request that they
@@ -231,7 +232,7 @@ func (g *group) comeBack(n int) [][]*call {
 func (g *group) gather() [][]*call {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	for last := -1; len(g.queue) != last && last < g.limit*maxTxnOps; {
+	for last := -1; len(g.queue) > last && last < g.limit*maxTxnOps; {
 		last = len(g.queue)
 		g.mu.Unlock()
 		runtime.Gosched()

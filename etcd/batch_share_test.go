@@ -2,6 +2,7 @@ package etcd
 
 import (
 	"fmt"
+	"runtime"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -59,4 +60,34 @@ func TestCallsThatCannotShareLeaveOneByOne(t *testing.T) {
 	require.Empty(t, g.depart(), "each is sent by its caller")
 	require.Equal(t, 2, g.flying)
 	require.Len(t, g.queue, 2998)
+}
+
+// Callers who give up at once, again and again, must not keep those who gather
+// from leaving.
+func TestWhoGathersDoesNotWaitForCallersWhoComeAndGo(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1)) // they take turns
+	g := newGroup(nil, 2, true)
+	g.flying, g.riding, g.gathering = 2, 2, 1
+	const many = 10_000
+	var came int
+	over, ended := false, make(chan struct{})
+	go func() {
+		defer close(ended)
+		for stop := false; !stop && came < many; runtime.Gosched() {
+			g.mu.Lock()
+			if came++; len(g.queue) == 0 {
+				g.queue = append(g.queue, &call{})
+			} else {
+				g.queue = g.queue[:0]
+			}
+			stop = over
+			g.mu.Unlock()
+		}
+	}()
+	g.gather()
+	g.mu.Lock()
+	over = true
+	g.mu.Unlock()
+	<-ended
+	require.Less(t, came, many)
 }
