@@ -88,13 +88,19 @@ const (
 	maxMoves = 50 // of a flight
 )
 
+// takeMoves picks the moves of a flight. Two deliveries of one job, of which one
+// is stale, go one after the other: both put the job's place in the index, and
+// etcd takes a key once in a commit.
 func takeMoves(waiting []*part[*move]) int {
-	bytes := 0
+	bytes, of := 0, map[string]*delivery{}
 	for n, p := range waiting {
-		bytes += len(p.item.env.payload) + 1024
-		if n == maxMoves || n > 0 && bytes > MaxJobBytes {
+		m := p.item
+		bytes += len(m.env.payload) + 1024
+		other := of[m.env.ID]
+		if n == maxMoves || n > 0 && bytes > MaxJobBytes || other != nil && other != m.d {
 			return n
 		}
+		of[m.env.ID] = m.d
 	}
 	return len(waiting)
 }
