@@ -89,8 +89,10 @@ func (c *consumer) claimFree(ctx context.Context, pl plan) error {
 	if pl.suspect {
 		c.suspect.release(c)
 	}
-	if err == nil && res != nil { // somebody else was there
-		c.forgetFree(pl)
+	if err == nil && res != nil {
+		if _, paused := res.Results[3].Get.First(); !paused { // somebody else was there
+			c.forgetFree(pl)
+		}
 	}
 	return err
 }

@@ -88,12 +88,14 @@ type consumer struct {
 	mu        sync.Mutex
 	stopping  bool  // nothing is claimed any more
 	created   int64 // create revision of the presence, 0 before
+	doubled   bool  // an attempt to put it had no answer, and may still come
 	buf       []*delivery
 	asked     int   // how many more jobs those in Receive want
 	failure   error // for the next Receive
 	view      view
 	claims    map[int64]*claim
 	records   map[int64]etcd.KV // claim records of ours that the watch has shown
+	ownRev    int64             // up to which revision it has
 	ended     map[int64]bool    // those we removed, until the watch shows it
 	finished  []*claim          // settled; their records are to be removed
 	lastN     int64
