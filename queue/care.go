@@ -70,7 +70,14 @@ func (c *consumer) nextTask(now time.Time) (best task, ok bool) {
 			break
 		}
 	}
-	if c.stopping || !c.view.listed {
+	if !c.view.listed {
+		return best, ok
+	}
+	// Also when stopping: that may take long, and nobody else watches the inbox.
+	if v := &c.view.inbox; v.full() {
+		offer("inbox", v.put.seen.Add(c.turnOf(watchers, v.put.rev, stepPromote)), c.promoteInbox)
+	}
+	if c.stopping {
 		return best, ok
 	}
 	for id, s := range c.view.gone {
@@ -83,9 +90,6 @@ func (c *consumer) nextTask(now time.Time) (best task, ok bool) {
 				offer("claim age", since.Add(c.opts.maxAge), func(ctx context.Context) error { return c.outlived(ctx, cl) })
 			}
 		}
-	}
-	if v := &c.view.inbox; v.full() {
-		offer("inbox", v.put.seen.Add(c.turnOf(watchers, v.put.rev, stepPromote)), c.promoteInbox)
 	}
 	if due := c.view.nextDue; due != never {
 		offer("due", time.UnixMilli(due).Add(c.turn(due, 1, stepPromote)), c.promoteDue)
@@ -123,11 +127,25 @@ func (c *consumer) clean(ctx context.Context) error {
 	c.mu.Lock()
 	n := min(len(c.finished), 30)
 	cls := append([]*claim(nil), c.finished[:n]...)
-	var t etcd.Txn
-	for _, cl := range cls {
-		t.Then = append(t.Then, etcd.Nest(c.removal(cl, cl.rec.Runs)))
+	rests := make([][]run, n)
+	for i, cl := range cls {
+		rests[i] = cl.rec.Runs
 	}
 	c.mu.Unlock()
+	var t etcd.Txn
+	for i, cl := range cls {
+		removal := c.removal(cl, rests[i])
+		if len(rests[i]) > maxAckGaps { // more than one transaction can compare
+			empty, err := c.q.vacant(ctx, cl.rec.Priority, rests[i])
+			if err != nil {
+				return err
+			}
+			if removal = c.removal(cl, nil); !empty {
+				removal.Then = nil
+			}
+		}
+		t.Then = append(t.Then, etcd.Nest(removal))
+	}
 	res, err := c.q.c.Txn(ctx, t, etcd.Alone())
 	if err != nil {
 		return err // repeated: it only deletes what is ours and empty
@@ -144,6 +162,18 @@ func (c *consumer) clean(ctx context.Context) error {
 		c.removed(cl)
 	}
 	return nil
+}
+
+// vacant reports whether nothing is left of runs in front of the head. Positions
+// are never filled again, so that it stays so.
+func (q *core) vacant(ctx context.Context, p int, runs []run) (bool, error) {
+	var gets []etcd.Op
+	for _, r := range runs {
+		gets = append(gets, etcd.Get(q.keys.span(p, r), etcd.CountOnly()))
+	}
+	n := int64(0)
+	err := q.getMany(ctx, gets, func(_ int, r *etcd.GetResult) { n += r.Count })
+	return n == 0, err
 }
 
 // adopt takes in a claim of ours whose reply was lost: it is handed back.
