@@ -1,8 +1,11 @@
 package queue_test
 
 import (
+	"bytes"
 	"context"
+	"net"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -12,6 +15,77 @@ import (
 	"github.com/quorate/quorate/etcd"
 	"github.com/quorate/quorate/queue"
 )
+
+// deaf lets a client's watches fall silent: what they are sent does not arrive
+// until hear is closed.
+func deaf(hear <-chan struct{}, from *atomic.Bool) func(*etcd.Config) {
+	return func(cfg *etcd.Config) {
+		dial := cfg.Dial
+		cfg.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+			conn, err := dial(ctx, network, address)
+			return &deafConn{Conn: conn, hear: hear, from: from}, err
+		}
+	}
+}
+
+type deafConn struct {
+	net.Conn
+	hear  <-chan struct{}
+	from  *atomic.Bool
+	watch atomic.Bool
+}
+
+func (c *deafConn) Write(b []byte) (int, error) {
+	if bytes.HasPrefix(b, []byte("GET /v3/watch")) {
+		c.watch.Store(true)
+	}
+	return c.Conn.Write(b)
+}
+
+func (c *deafConn) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	if err == nil && c.watch.Load() && c.from.Load() {
+		<-c.hear
+	}
+	return n, err
+}
+
+// A consumer that promotes has not heard of a due time that was written just now
+// and is before what it knows of. What it tells the others of the next one must
+// not make them forget it: it may die before it hears of it itself.
+func TestADueTimeThatThePromoterHasNotHeardOfIsNotForgottenByTheOthers(t *testing.T) {
+	for odd := range 2 { // whose turn it is depends on the time
+		inBubble(t, func(w *world) {
+			q := w.queue()
+			hear := make(chan struct{})
+			defer close(hear)
+			var silent atomic.Bool
+			c := w.client(deaf(hear, &silent))
+			a := w.nodeOf(c, w.session(c))
+			synctest.Wait()
+			b := w.node()
+			due := time.Now().Add(10*time.Second + time.Duration(odd)*time.Millisecond)
+			_, err := q.Enqueue(w.Context(), "known", queue.At(due))
+			require.NoError(w, err)
+			time.Sleep(time.Until(due) - 30*time.Millisecond)
+			silent.Store(true)
+			_, err = q.Enqueue(w.Context(), "unheard of", queue.At(due.Add(-20*time.Millisecond)))
+			require.NoError(w, err)
+			time.Sleep(time.Until(due) + 5*time.Millisecond)
+			synctest.Wait()
+			a.die()
+			ctx, cancel := context.WithTimeout(w.Context(), 10*time.Second)
+			defer cancel()
+			for n := 0; n < 2; {
+				ds, err := b.Receive(ctx, 2)
+				require.NoError(w, err)
+				w.ackAll(ds)
+				n += len(ds)
+			}
+			w.empty()
+		})
+	}
+}
 
 // Only the oldest consumers watch the inbox. Workers that are being stopped keep
 // their places as long as their handlers take.
