@@ -183,9 +183,9 @@ func (q *core) releaseUnique(e *envelope) []etcd.Op {
 	if e.Unique == "" || e.UniqueUntil != 0 {
 		return nil
 	}
-	key := etcd.Key(q.keys.unique(e.Unique))
+	key := etcd.Key(q.keys.unique(e.Unique, 0))
 	return []etcd.Op{etcd.Nest(etcd.Txn{
-		If:   []etcd.Cmp{etcd.IfValue(key, etcd.Equal, e.uniqueValue())},
+		If:   []etcd.Cmp{etcd.IfValue(key, etcd.Equal, []byte(e.ID))},
 		Then: []etcd.Op{etcd.Delete(key)},
 	})}
 }

@@ -102,12 +102,12 @@ func (q *core) inboxOp(e *envelope) etcd.Op {
 	if e.Unique == "" {
 		return put
 	}
-	key := q.keys.unique(e.Unique)
-	then := []etcd.Op{put, etcd.Put(key, e.uniqueValue())}
+	key := q.keys.unique(e.Unique, e.UniqueUntil)
+	then := []etcd.Op{put, etcd.Put(key, []byte(e.ID))}
 	if e.UniqueUntil != 0 {
 		then = append(then, etcd.Put(q.keys.window(e.UniqueUntil, e.ID), []byte(key)))
 	}
-	return etcd.Nest(etcd.Txn{If: []etcd.Cmp{etcd.Missing(etcd.Key(key))}, Then: then})
+	return etcd.Nest(etcd.Txn{If: []etcd.Cmp{etcd.Missing(q.keys.occupied(e.Unique, time.Now().UnixMilli()))}, Then: then})
 }
 
 // fullPause is how long enqueues fail without a request after etcd has said that

@@ -192,8 +192,7 @@ func (q *core) fence(ctx context.Context, st *flightState, f *flight[*unit], fen
 	}
 }
 
-// dropFailed settles the units whose comparisons do not hold any more, and
-// notes windows that are over.
+// dropFailed settles the units whose comparisons do not hold any more.
 func (q *core) dropFailed(b *batch, f *flight[*unit], res *etcd.TxnResult) (dropped int) {
 	i := 1
 	next := func() (etcd.KV, bool) {
@@ -209,17 +208,8 @@ func (q *core) dropFailed(b *batch, f *flight[*unit], res *etcd.TxnResult) (drop
 			}
 		}
 		if u.claims {
-			kv, ok := next()
-			owner, until := parseUnique(kv.Value)
-			switch {
-			case !ok:
-				dropped += b2i(u.expired != 0)
-				u.expired = 0
-			case until != 0 && until <= time.Now().UnixMilli():
-				dropped += b2i(u.expired != kv.ModRevision)
-				u.expired = kv.ModRevision
-			case kv.ModRevision != u.expired && err == nil:
-				err = &DuplicateError{Key: u.jobs[0].job(Ready, "", 0).Unique, Owner: owner}
+			if kv, ok := next(); ok && err == nil {
+				err = &DuplicateError{Key: u.jobs[0].job(Ready, "", 0).Unique, Owner: string(kv.Value)}
 			}
 		}
 		if p := partOf(f, u); err != nil && !p.out {

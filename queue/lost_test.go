@@ -93,8 +93,8 @@ func TestABatchInDoubtIsFencedOffBeforeAnotherIsComposed(t *testing.T) {
 		}
 		go enqueue("unique", queue.Unique("k"))
 		require.NoError(w, in.Await(w.Context(), 1))
-		w.srv.Put(data+"unique/k", []byte("somebody")) // without the tail, as an outbox does
-		time.Sleep(10 * time.Second)                   // an attempt gives up, and is repeated
+		w.srv.Put(data+"unique/k/ffffffffffffffff", []byte("somebody")) // without the tail, as an outbox does
+		time.Sleep(10 * time.Second)                                    // an attempt gives up, and is repeated
 		require.ErrorIs(w, <-got, queue.ErrDuplicate)
 		w.srv.Delete(data + "unique/k") // what the late one compares holds again
 		close(late)

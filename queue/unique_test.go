@@ -1,11 +1,13 @@
 package queue_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/quorate/quorate/etcd"
 	"github.com/quorate/quorate/queue"
 )
 
@@ -80,6 +82,61 @@ func TestAUniqueWindowBlocksForItsTimeDoneOrNot(t *testing.T) {
 		require.NoError(w, n.takeOne().Ack(w.Context()))
 		time.Sleep(12 * time.Minute)
 		w.empty()
+	})
+}
+
+// At once, also while there is nobody who clears up.
+func TestAnOutboxJobTakesAUniqueKeyWhoseWindowIsOver(t *testing.T) {
+	inBubble(t, func(w *world) {
+		q := w.queue()
+		first, err := q.Enqueue(w.Context(), "a", queue.UniqueFor("k", time.Minute))
+		require.NoError(w, err)
+		outbox := func(opts ...queue.EnqueueOption) (id string, added bool) {
+			w.Helper()
+			id, op, err := q.EnqueueOp("b", opts...)
+			require.NoError(w, err)
+			res, err := q.Client().Txn(w.Context(), etcd.Txn{Then: []etcd.Op{op}})
+			require.NoError(w, err)
+			return id, res.Results[0].Txn.Succeeded
+		}
+		_, added := outbox(queue.UniqueFor("k", time.Minute))
+		require.False(w, added)
+		_, added = outbox(queue.Unique("k"))
+		require.False(w, added, "whatever the sort of the second")
+		_, err = q.Enqueue(w.Context(), "c", queue.Unique("k"))
+		var dup *queue.DuplicateError
+		require.ErrorAs(w, err, &dup)
+		require.Equal(w, first, dup.Owner)
+
+		time.Sleep(time.Minute)
+		second, added := outbox(queue.UniqueFor("k", time.Minute))
+		require.True(w, added)
+		_, err = q.Enqueue(w.Context(), "c", queue.UniqueFor("k", time.Minute))
+		require.ErrorAs(w, err, &dup)
+		require.Equal(w, second, dup.Owner)
+		time.Sleep(time.Minute)
+		_, added = outbox(queue.Unique("k"))
+		require.True(w, added)
+		_, added = outbox(queue.UniqueFor("k", time.Minute))
+		require.False(w, added, "until it is done")
+		n := w.node()
+		w.ackAll(n.take(3))
+		n.none(2 * time.Minute) // which clears up
+		w.empty()
+	})
+}
+
+func TestSomebodyElsesBytesAmongTheWindowsStayAndStopNobody(t *testing.T) {
+	inBubble(t, func(w *world) {
+		q, n := w.queue(), w.node()
+		_, err := q.Enqueue(w.Context(), "a", queue.UniqueFor("k", time.Minute))
+		require.NoError(w, err)
+		for i := range 40 {
+			w.srv.Put(fmt.Sprintf("%swindow/%016x", data, i), []byte("?"))
+		}
+		require.NoError(w, n.takeOne().Ack(w.Context()))
+		n.none(5 * time.Minute)
+		require.Len(w, w.keys(), 40)
 	})
 }
 

@@ -18,8 +18,6 @@ type unit struct {
 	bytes int
 	ops   int // operations, about
 	cmps  int // comparisons
-
-	expired int64 // revision of the unique key, whose window is over; 0: it must be missing
 }
 
 const (
