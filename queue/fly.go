@@ -33,7 +33,7 @@ func (q *core) fly(ctx context.Context, f *flight[*unit]) bool {
 		}
 		if st.b == nil {
 			tail, _ := q.cursors()
-			st.b = q.compose(tail, left)
+			st.b = q.compose(tail, firstComers(left))
 		}
 		res, err := q.c.Txn(ctx, st.b.txn, etcd.Alone())
 		switch {
@@ -95,6 +95,9 @@ func partOf(f *flight[*unit], u *unit) *part[*unit] {
 func (q *core) applied(st *flightState, f *flight[*unit], rev int64) {
 	for _, u := range st.b.units {
 		partOf(f, u).settle(nil)
+		if e := &u.jobs[0]; u.claims && (e.UniqueUntil == 0 || e.UniqueUntil > time.Now().UnixMilli()) {
+			refuse(f, e.Unique, &DuplicateError{Key: e.job(Ready, "", 0).Unique, Owner: e.ID})
+		}
 	}
 	q.mu.Lock()
 	q.refused = time.Time{}
@@ -209,7 +212,8 @@ func (q *core) dropFailed(b *batch, f *flight[*unit], res *etcd.TxnResult) (drop
 		}
 		if u.claims {
 			if kv, ok := next(); ok && err == nil {
-				err = &DuplicateError{Key: u.jobs[0].job(Ready, "", 0).Unique, Owner: string(kv.Value)}
+				e := &u.jobs[0]
+				dropped += refuse(f, e.Unique, &DuplicateError{Key: e.job(Ready, "", 0).Unique, Owner: string(kv.Value)})
 			}
 		}
 		if p := partOf(f, u); err != nil && !p.out {

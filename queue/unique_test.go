@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/quorate/quorate/etcd"
+	"github.com/quorate/quorate/etcdtest"
 	"github.com/quorate/quorate/queue"
 )
 
@@ -143,22 +144,33 @@ func TestSomebodyElsesBytesAmongTheWindowsStayAndStopNobody(t *testing.T) {
 func TestEqualUniqueKeysThatMeetInABatchAreSettledFirstComeFirst(t *testing.T) {
 	inBubble(t, func(w *world) {
 		q := w.queue()
-		errs := make(chan error, 20)
-		for range cap(errs) {
-			go func() {
-				_, err := q.Enqueue(w.Context(), "x", queue.Unique("k"))
-				errs <- err
-			}()
-		}
-		ok := 0
-		for range cap(errs) {
-			if err := <-errs; err == nil {
-				ok++
-			} else {
-				require.ErrorIs(w, err, queue.ErrDuplicate)
+		w.push(q, "warm up")
+		const many = 500
+		enqueue := func() (added int) {
+			w.srv.Inject(etcdtest.Fault{Path: txnPath, Times: 1, Delay: time.Millisecond}) // so that they meet
+			errs := make(chan error, many)
+			for range many {
+				go func() {
+					_, err := q.Enqueue(w.Context(), "x", queue.Unique("k"))
+					errs <- err
+				}()
 			}
+			owners := map[string]bool{}
+			for range many {
+				err := <-errs
+				if err == nil {
+					added++
+					continue
+				}
+				var dup *queue.DuplicateError
+				require.ErrorAs(w, err, &dup)
+				owners[dup.Owner] = true
+			}
+			require.Len(w, owners, 1)
+			return added
 		}
-		require.Equal(w, 1, ok)
-		require.EqualValues(w, 1, w.stats(q).Ready)
+		require.LessOrEqual(w, w.txns(func() { require.Equal(w, 1, enqueue()) }), 30)
+		require.LessOrEqual(w, w.txns(func() { require.Zero(w, enqueue()) }), 30, "as few when it is taken already")
+		require.EqualValues(w, 2, w.stats(q).Ready)
 	})
 }
