@@ -88,10 +88,16 @@ func (q *Queue[T]) newUnit(vs []T, opts []EnqueueOption) (*unit, error) {
 
 // estimate is about how many bytes a job takes in a request.
 func (q *core) estimate(e *envelope) int {
-	n := 2*len(q.keys.data) + 160 + len(e.payload) + len(e.Unique)
-	if len(e.Headers) > 0 {
-		h, _ := json.Marshal(e.Headers) // strings always marshal
-		n += len(h)
+	n := 2*len(q.keys.data) + 160 + len(e.payload)
+	if e.Due != 0 {
+		n += 2*len(q.keys.data) + 160
+	}
+	if e.Unique != "" {
+		n += 5 * (len(q.keys.data) + len(e.Unique) + 32)
+	}
+	if len(e.Headers) > 0 || e.LastError != "" || e.Reason != "" {
+		b, _ := json.Marshal([]any{e.Headers, e.LastError, e.Reason}) // strings always marshal
+		n += len(b)
 	}
 	return n
 }
