@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/quorate/quorate/etcd"
+	"github.com/quorate/quorate/etcdtest"
 	"github.com/quorate/quorate/queue"
 )
 
@@ -191,5 +192,27 @@ func TestManyConsumersTakeOverADeadOnesClaimsOnce(t *testing.T) {
 		}
 		require.Equal(w, sorted(numbered(10)), sorted(vs))
 		w.empty()
+	})
+}
+
+// The server has the last word on who is dead.
+func TestTheClaimsOfAConsumerThatIsThereAreNotTakenOver(t *testing.T) {
+	inBubble(t, func(w *world) {
+		q, a := w.queue(), w.node()
+		w.node()
+		w.push(q, "x")
+		a.takeOne()
+		presence := data + "c/consumer/" + a.ID()
+		record := data + "claim/" + a.ID() + "/00000001"
+		hold := make(chan struct{})
+		taking := w.srv.Inject(etcdtest.Fault{Path: txnPath, Times: 1, Hold: hold, Match: func(r *etcdtest.Request) bool { return r.Touches(record) }})
+		a.die()
+		require.NoError(w, taking.Await(w.Context(), 1))
+		w.srv.Put(presence, []byte("{}"))
+		close(hold)
+		time.Sleep(time.Minute)
+		require.Equal(w, []string{record}, w.srv.Keys(record))
+		require.True(w, w.srv.Delete(presence))
+		require.Equal(w, 2, w.node().takeOne().Attempt)
 	})
 }
