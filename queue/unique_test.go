@@ -3,6 +3,7 @@ package queue_test
 import (
 	"fmt"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -172,5 +173,31 @@ func TestEqualUniqueKeysThatMeetInABatchAreSettledFirstComeFirst(t *testing.T) {
 		require.LessOrEqual(w, w.txns(func() { require.Equal(w, 1, enqueue()) }), 30)
 		require.LessOrEqual(w, w.txns(func() { require.Zero(w, enqueue()) }), 30, "as few when it is taken already")
 		require.EqualValues(w, 2, w.stats(q).Ready)
+	})
+}
+
+// An ack frees the key, its reply is lost, and before it is repeated somebody
+// else takes the key; a neighbour keeps the claim alive.
+func TestAnAckThatIsRepeatedDoesNotFreeTheUniqueKeyOfASuccessor(t *testing.T) {
+	inBubble(t, func(w *world) {
+		q, n := w.queue(), w.node()
+		_, err := q.Enqueue(w.Context(), "a", queue.Unique("k"))
+		require.NoError(w, err)
+		w.push(q, "neighbour")
+		ds := n.take(2)
+		cut := make(chan struct{})
+		in := w.srv.Inject(etcdtest.Fault{Path: txnPath, Times: 1, HoldReply: cut, LoseReply: true})
+		got := make(chan error)
+		go func() { got <- ds[0].Ack(w.Context()) }()
+		require.NoError(w, in.Await(w.Context(), 1))
+		synctest.Wait()
+		successor, err := q.Enqueue(w.Context(), "b", queue.Unique("k"))
+		require.NoError(w, err)
+		close(cut)
+		require.NoError(w, <-got)
+		_, err = q.Enqueue(w.Context(), "c", queue.Unique("k"))
+		var dup *queue.DuplicateError
+		require.ErrorAs(w, err, &dup)
+		require.Equal(w, successor, dup.Owner)
 	})
 }
