@@ -184,6 +184,7 @@ func TestAnAckThatIsRepeatedDoesNotFreeTheUniqueKeyOfASuccessor(t *testing.T) {
 		_, err := q.Enqueue(w.Context(), "a", queue.Unique("k"))
 		require.NoError(w, err)
 		w.push(q, "neighbour")
+		synctest.Wait() // it knows of both, and claims them together
 		ds := n.take(2)
 		cut := make(chan struct{})
 		in := w.srv.Inject(etcdtest.Fault{Path: txnPath, Times: 1, HoldReply: cut, LoseReply: true})
