@@ -64,6 +64,9 @@ func (c *consumer) nextTask(now time.Time) (best task, ok bool) {
 	if len(c.finished) > 0 {
 		offer("clean", now, c.clean)
 	}
+	if len(c.owed) > 0 {
+		offer("hand back", now, c.payBack)
+	}
 	for n, kv := range c.records {
 		if c.claims[n] == nil && n != c.claiming && !c.ended[n] {
 			offer("adopt", now, func(ctx context.Context) error { return c.adopt(ctx, n, kv) })
@@ -89,6 +92,10 @@ func (c *consumer) nextTask(now time.Time) (best task, ok bool) {
 			if since := cl.oldest(); !cl.closing && !since.IsZero() {
 				offer("claim age", since.Add(c.opts.maxAge), func(ctx context.Context) error { return c.outlived(ctx, cl) })
 			}
+		}
+		if len(c.buf) > 0 {
+			cl := c.buf[0].claim
+			offer("age at hand", cl.taken.Add(c.opts.maxAge), func(ctx context.Context) error { return c.unreceived(ctx, cl) })
 		}
 	}
 	if due := c.view.nextDue; due != never {
@@ -226,7 +233,7 @@ func (cl *claim) oldest() time.Time {
 // handler hangs, or the job is too long for the maximum that was set. What was
 // not begun goes back at no attempt.
 func (c *consumer) outlived(ctx context.Context, cl *claim) error {
-	if err := c.giveBack(ctx, c.unbegun(cl)); err != nil && !errors.Is(err, ErrClaimLost) {
+	if err := c.handOver(ctx, c.unbegun(cl)); err != nil {
 		return err
 	}
 	c.mu.Lock()
@@ -247,6 +254,16 @@ func (c *consumer) outlived(ctx context.Context, cl *claim) error {
 	c.drop(cl, ErrClaimAge)
 	c.touch()
 	return nil
+}
+
+// unreceived hands back what was claimed in advance and then not received for so
+// long that nobody seems to be at work here. Until somebody is, nothing more is
+// claimed in advance.
+func (c *consumer) unreceived(ctx context.Context, cl *claim) error {
+	c.mu.Lock()
+	c.resting = c.asked == 0
+	c.mu.Unlock()
+	return c.handOver(ctx, c.unbegun(cl))
 }
 
 // unbegun takes the jobs of a claim that were not given out yet from the buffer.

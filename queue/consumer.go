@@ -91,12 +91,14 @@ type consumer struct {
 	doubled   bool  // an attempt to put it had no answer, and may still come
 	buf       []*delivery
 	asked     int   // how many more jobs those in Receive want
+	resting   bool  // nothing is claimed in advance until somebody is in Receive
 	failure   error // for the next Receive
 	view      view
 	claims    map[int64]*claim
 	records   map[int64]etcd.KV // claim records of ours that the watch has shown
 	ownRev    int64             // up to which revision it has
 	ended     map[int64]bool    // those we removed, until the watch shows it
+	owed      []*delivery       // not begun, to be handed back; it failed before
 	finished  []*claim          // settled; their records are to be removed
 	lastN     int64
 	claiming  int64                // number of the claim under way, 0 for none
@@ -195,6 +197,7 @@ func (c *consumer) receive(ctx context.Context, n int) ([]*delivery, error) {
 		c.failure = nil
 		if len(ds) == 0 && err == nil {
 			c.asked += n
+			c.resting = false
 			c.touch()
 			changed = c.changed
 		}

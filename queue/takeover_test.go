@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -115,6 +116,50 @@ func TestAHungHandlerLosesItsClaimAtTheMaximumAge(t *testing.T) {
 		require.NoError(w, again.Ack(w.Context()))
 		w.push(q, "y")
 		require.Equal(w, "y", b.takeOne().Value)
+	})
+}
+
+// A process that claims in advance and then hangs, or forgets to receive, does not
+// keep from others for ever what it has not begun.
+func TestJobsClaimedInAdvanceGoToOthersWhenNobodyReceivesThem(t *testing.T) {
+	inBubble(t, func(w *world) {
+		q, a := w.queue(), w.node(queue.Prefetch(10), queue.MaxClaimAge(time.Minute))
+		w.push(q, numbered(10)...)
+		require.NoError(w, a.takeOne().Ack(w.Context()))
+		b := w.node()
+		start := time.Now()
+		for range 9 {
+			d := b.takeOne()
+			require.Equal(w, 1, d.Attempt)
+			require.NoError(w, d.Ack(w.Context()))
+		}
+		require.Less(w, time.Since(start), 2*time.Minute)
+		w.push(q, "more")
+		require.Equal(w, "more", b.takeOne().Value, "it claims nothing more in advance")
+		go func() { _, _ = a.Receive(w.Context(), 1) }()
+		synctest.Wait()
+		w.push(q, numbered(12)...)
+		synctest.Wait()
+		require.Greater(w, w.stats(q).Claimed, int64(1), "until somebody receives")
+	})
+}
+
+func TestWhatCannotBeHandedBackIsHandedBackLater(t *testing.T) {
+	inBubble(t, func(w *world) {
+		q, a := w.queue(), w.node(queue.Prefetch(10), queue.MaxClaimAge(time.Minute))
+		w.push(q, numbered(10)...)
+		d := a.takeOne()
+		require.NoError(w, d.Ack(w.Context()))
+		w.srv.SetNoSpace(true)
+		time.Sleep(2 * time.Minute)
+		w.srv.SetNoSpace(false)
+		ds := w.node().take(9)
+		for _, d := range ds {
+			require.Equal(w, 1, d.Attempt)
+		}
+		w.ackAll(ds)
+		require.NoError(w, a.Close(w.Context()))
+		w.empty()
 	})
 }
 
