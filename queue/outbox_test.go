@@ -1,6 +1,8 @@
 package queue_test
 
 import (
+	"context"
+	"strings"
 	"testing"
 	"time"
 
@@ -56,6 +58,28 @@ func TestOutboxJobsComeInCommitOrderAndTheDelayedWhenDue(t *testing.T) {
 		require.Equal(w, "delayed", d.Value)
 		require.GreaterOrEqual(w, time.Since(start), time.Minute-time.Second)
 		require.NoError(w, d.Ack(w.Context()))
+		w.empty()
+	})
+}
+
+func TestLargeOutboxJobsAreReadInPortionsThatFitAReply(t *testing.T) {
+	inBubble(t, func(w *world) {
+		q := w.queue()
+		for range 20 {
+			_, op, err := q.EnqueueOp(strings.Repeat("x", 900_000))
+			require.NoError(w, err)
+			_, err = q.Client().Txn(w.Context(), etcd.Txn{Then: []etcd.Op{op}})
+			require.NoError(w, err)
+		}
+		c := w.client(func(cfg *etcd.Config) { cfg.MaxReplyBytes = 4 << 20 })
+		n := w.nodeOf(c, w.session(c))
+		for range 20 {
+			ctx, cancel := context.WithTimeout(w.Context(), 10*time.Second)
+			ds, err := n.Receive(ctx, 1)
+			cancel()
+			require.NoError(w, err)
+			require.NoError(w, n.Ack(w.Context(), ds...))
+		}
 		w.empty()
 	})
 }

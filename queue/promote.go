@@ -175,18 +175,22 @@ func (q *core) page(ctx context.Context, set etcd.KeySet) ([]etcd.KV, error) {
 // values reads the values of keys, a few at a time, and leaves out those that
 // are gone.
 func (q *core) values(ctx context.Context, keys []etcd.KV) (out []etcd.KV, err error) {
-	const few = 16
+	few := 16
 	for len(keys) > 0 {
 		n := min(len(keys), few)
 		var t etcd.Txn
 		for _, kv := range keys[:n] {
 			t.Then = append(t.Then, etcd.Get(etcd.Key(kv.Key)))
 		}
-		keys = keys[n:]
 		res, err := q.c.Txn(ctx, t)
+		if errors.Is(err, etcd.ErrBadReply) && n > 1 { // too large at once
+			few = max(n/4, 1)
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}
+		keys = keys[n:]
 		for _, r := range res.Results {
 			if kv, ok := r.Get.First(); ok {
 				out = append(out, kv)
