@@ -16,6 +16,7 @@ const promotePage = 200
 // times, and tells all when to look again.
 func (c *consumer) promoteDue(ctx context.Context) error {
 	k := c.q.keys
+	var at dueSearch
 	for {
 		c.mu.Lock()
 		from, seen, changed := c.view.nextDue, c.view.soonRev, c.changed
@@ -23,15 +24,17 @@ func (c *consumer) promoteDue(ctx context.Context) error {
 		if from == never {
 			return nil // somebody else has looked
 		}
+		at.begin(k, from, seen)
 		now := time.Now().UnixMilli()
-		kvs, err := c.q.page(ctx, upTo(k.laters(), from, now+1))
-		if err != nil {
-			return err
-		}
-		if len(kvs) > 0 {
+		if set, last := at.next(k, now); !last {
+			kvs, err := c.q.page(ctx, set)
+			if err != nil {
+				return err
+			}
 			if err := c.q.promote(ctx, kvs, true); err != nil {
 				return err
 			}
+			at.looked(kvs)
 			continue
 		}
 		d, soon, err := c.q.firstDue(ctx, max(from, now))

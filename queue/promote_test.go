@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"net"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -13,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/quorate/quorate/etcd"
+	"github.com/quorate/quorate/etcdtest"
 	"github.com/quorate/quorate/queue"
 )
 
@@ -85,6 +88,36 @@ func TestADueTimeThatThePromoterHasNotHeardOfIsNotForgottenByTheOthers(t *testin
 			w.empty()
 		})
 	}
+}
+
+// The server steps over what was removed since the last compaction, so each
+// portion of what is due begins behind the one before.
+func TestManyJobsThatAreDueAtOnceArePromotedWithoutLookingAtThemAgain(t *testing.T) {
+	inBubble(t, func(w *world) {
+		q, n := w.queue(), w.node()
+		for i := range 5 {
+			_, err := q.EnqueueMany(w.Context(), numbered(400), queue.At(time.Now().Add(time.Hour-time.Duration(i)*100*time.Millisecond)))
+			require.NoError(w, err)
+		}
+		var mu sync.Mutex
+		var from []string
+		w.srv.Inject(etcdtest.Fault{Path: "/v3/kv/range", Match: func(r *etcdtest.Request) bool {
+			mu.Lock()
+			defer mu.Unlock()
+			if strings.HasPrefix(r.Key(), data+"later/") {
+				from = append(from, r.Key())
+			}
+			return false
+		}})
+		require.NoError(w, n.Close(w.Context()))
+		time.Sleep(2 * time.Hour)
+		n = w.node()
+		require.NoError(w, n.Ack(w.Context(), n.take(2000)...))
+		require.GreaterOrEqual(w, len(from), 10)
+		require.True(w, slices.IsSorted(from))
+		require.Equal(w, len(from), len(slices.Compact(from)))
+		w.empty()
+	})
 }
 
 // Only the oldest consumers watch the inbox. Workers that are being stopped keep
