@@ -3,12 +3,15 @@ package queue_test
 import (
 	"context"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/quorate/quorate/etcd"
+	"github.com/quorate/quorate/etcdtest"
 	"github.com/quorate/quorate/queue"
 )
 
@@ -58,6 +61,51 @@ func TestOutboxJobsComeInCommitOrderAndTheDelayedWhenDue(t *testing.T) {
 		require.Equal(w, "delayed", d.Value)
 		require.GreaterOrEqual(w, time.Since(start), time.Minute-time.Second)
 		require.NoError(w, d.Ack(w.Context()))
+		w.empty()
+	})
+}
+
+// What was removed since the last compaction does not slow anybody down who does
+// not read where it was.
+func TestOutboxJobsAreBroughtIntoTheQueueWithoutAScan(t *testing.T) {
+	inBubble(t, func(w *world) {
+		q, n := w.queue(), w.node()
+		var scans atomic.Int64
+		w.srv.Inject(etcdtest.Fault{Match: func(r *etcdtest.Request) bool {
+			if r.Path == "/v3/kv/range" && r.Key() == data+"inbox/" {
+				scans.Add(1)
+			}
+			return false
+		}})
+		outbox := func(v string) {
+			_, op, err := q.EnqueueOp(v)
+			require.NoError(w, err)
+			_, err = q.Client().Txn(w.Context(), etcd.Txn{Then: []etcd.Op{op}})
+			require.NoError(w, err)
+		}
+		for range 100 {
+			outbox("x")
+			require.NoError(w, n.takeOne().Ack(w.Context()))
+		}
+		require.Zero(w, scans.Load())
+
+		// More than it can keep in mind comes while a promotion is under way.
+		hold := make(chan struct{})
+		w.srv.Inject(etcdtest.Fault{Path: txnPath, Times: 1, HoldReply: hold, Match: enqueues})
+		for _, v := range numbered(5500) {
+			outbox(v)
+		}
+		synctest.Wait()
+		close(hold)
+		ds := n.take(5500)
+		require.Equal(w, numbered(5500), values(ds))
+		require.NoError(w, n.Ack(w.Context(), ds...))
+		require.Positive(w, scans.Load())
+		require.Less(w, scans.Load(), int64(5))
+		before := scans.Load()
+		outbox("x")
+		require.NoError(w, n.takeOne().Ack(w.Context()))
+		require.Equal(w, before, scans.Load(), "it knows all again")
 		w.empty()
 	})
 }

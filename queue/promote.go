@@ -92,31 +92,6 @@ func (q *core) firstWithin(ctx context.Context, from, to int64) (dueValue, int64
 	return d, soon.ModRevision, nil
 }
 
-// promoteInbox brings the jobs of callers' own transactions into the log, in
-// the order of their commits.
-func (c *consumer) promoteInbox(ctx context.Context) error {
-	inbox := etcd.Prefix(c.q.keys.inbox())
-	for {
-		res, err := c.q.c.Get(ctx, inbox, etcd.WithSort(etcd.ByCreateRevision, etcd.Ascending), etcd.WithLimit(promotePage), etcd.KeysOnly())
-		if err != nil {
-			return err
-		}
-		if len(res.KVs) == 0 {
-			c.mu.Lock()
-			c.view.inbox.emptyAt = res.Header.Revision
-			c.mu.Unlock()
-			return nil
-		}
-		kvs, err := c.q.values(ctx, res.KVs)
-		if err == nil {
-			err = c.q.promote(ctx, kvs, false)
-		}
-		if err != nil {
-			return err
-		}
-	}
-}
-
 // promote moves jobs to the log, or below later/ where they are to wait. Those
 // that somebody else was first to move are passed over; what cannot be read
 // becomes a dead letter.
