@@ -61,6 +61,26 @@ func TestAStaleGuardFailsInTheCallersTransaction(t *testing.T) {
 	})
 }
 
+func TestAGuardEndsWithItsJobThoughTheClaimOfItsNeighboursGoesOn(t *testing.T) {
+	inBubble(t, func(w *world) {
+		q, n := w.queue(), w.node()
+		w.push(q, "acknowledged", "put off", "kept")
+		ds := n.take(3)
+		holds := func() (out []bool) {
+			for _, d := range ds {
+				res, err := q.Client().Txn(w.Context(), etcd.Txn{If: []etcd.Cmp{d.Guard()}})
+				require.NoError(w, err)
+				out = append(out, res.Succeeded)
+			}
+			return out
+		}
+		require.Equal(w, []bool{true, true, true}, holds())
+		require.NoError(w, ds[0].Ack(w.Context()))
+		require.NoError(w, ds[1].Nack(w.Context(), time.Hour))
+		require.Equal(w, []bool{false, false, true}, holds())
+	})
+}
+
 func TestAConsumerWhosePresenceIsGoneEndsWithACause(t *testing.T) {
 	inBubble(t, func(w *world) {
 		q, a, b := w.queue(), w.node(), w.node()
@@ -116,6 +136,23 @@ func TestAHungHandlerLosesItsClaimAtTheMaximumAge(t *testing.T) {
 		require.NoError(w, again.Ack(w.Context()))
 		w.push(q, "y")
 		require.Equal(w, "y", b.takeOne().Value)
+	})
+}
+
+func TestWhatWasClaimedWithAHungJobAndNotBegunGoesBackAtNoAttempt(t *testing.T) {
+	inBubble(t, func(w *world) {
+		q := w.queue()
+		w.push(q, "hangs", "x", "y")
+		a := w.node(queue.Prefetch(2), queue.MaxClaimAge(time.Minute))
+		b := w.node()
+		require.Equal(w, "hangs", a.takeOne().Value)
+		attempts := map[string]int{}
+		for range 3 {
+			d := b.takeOne()
+			attempts[d.Value] = d.Attempt
+			require.NoError(w, d.Ack(w.Context()))
+		}
+		require.Equal(w, map[string]int{"hangs": 2, "x": 1, "y": 1}, attempts)
 	})
 }
 
