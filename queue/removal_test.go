@@ -165,3 +165,35 @@ func TestAPurgeGetsThroughInAQueueThatIsBusy(t *testing.T) {
 		require.Less(w, time.Since(start), 2*time.Second)
 	})
 }
+
+func TestAPurgeThatDiesInBetweenIsFinishedByTheConsumers(t *testing.T) {
+	inBubble(t, func(w *world) {
+		q := w.queue()
+		w.node()
+		require.NoError(w, q.Pause(w.Context(), "so that they stay"))
+		w.push(q, numbered(1200)...)
+		_, err := q.Enqueue(w.Context(), "u", queue.Unique("k"))
+		require.NoError(w, err)
+		hold := make(chan struct{})
+		defer close(hold)
+		in := w.srv.Inject(etcdtest.Fault{Path: txnPath, Times: 1, Skip: 1, Hold: hold, Match: func(r *etcdtest.Request) bool {
+			return !r.Puts(data+"c/head") && (r.Touches(data+"jobs/0/0000000000000000") || r.Touches(data+"jobs/0/0000000000000300"))
+		}})
+		ctx, cancel := context.WithCancel(w.Context())
+		defer cancel()
+		go func() {
+			if in.Await(ctx, 1) == nil {
+				cancel()
+			}
+		}()
+		_, err = q.Purge(ctx, queue.Ready)
+		require.ErrorIs(w, err, context.Canceled)
+		require.NotEmpty(w, w.srv.Keys(data+"jobs/"))
+		require.Zero(w, w.stats(q).Ready)
+		time.Sleep(2 * time.Minute)
+		require.NoError(w, q.Resume(w.Context()))
+		w.empty()
+		_, err = q.Enqueue(w.Context(), "u", queue.Unique("k"))
+		require.NoError(w, err)
+	})
+}
