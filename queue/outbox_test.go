@@ -110,6 +110,28 @@ func TestOutboxJobsAreBroughtIntoTheQueueWithoutAScan(t *testing.T) {
 	})
 }
 
+// The payloads of outbox jobs travel to those who watch the inbox.
+func TestThreeConsumersWatchTheInboxWhoeverDies(t *testing.T) {
+	inBubble(t, func(w *world) {
+		var nodes []*node
+		for range 8 {
+			nodes = append(nodes, w.node())
+		}
+		require.Equal(w, 2*8+3, w.srv.Watches(), "two each, and three more")
+		nodes[0].die()
+		nodes[1].die()
+		synctest.Wait()
+		time.Sleep(time.Second)
+		require.Equal(w, 2*6+3, w.srv.Watches())
+		q := w.queue()
+		_, op, err := q.EnqueueOp("x")
+		require.NoError(w, err)
+		_, err = q.Client().Txn(w.Context(), etcd.Txn{Then: []etcd.Op{op}})
+		require.NoError(w, err)
+		require.NoError(w, nodes[7].takeOne().Ack(w.Context()))
+	})
+}
+
 func TestLargeOutboxJobsAreReadInPortionsThatFitAReply(t *testing.T) {
 	inBubble(t, func(w *world) {
 		q := w.queue()
