@@ -118,3 +118,29 @@ func TestAShutdownWithManyJobsAtHandIsQuickAndCostsNoAttempt(t *testing.T) {
 		}
 	})
 }
+
+func TestALongHoleIsJumpedHoweverFewJobsAreAskedFor(t *testing.T) {
+	inBubble(t, func(w *world) {
+		q := w.queue()
+		w.push(q, make([]string, 2000)...)
+		w.push(q, "in the middle")
+		w.push(q, make([]string, 2000)...)
+		for i, key := range w.srv.Keys(data + "jobs/") { // as if they were cancelled
+			if i != 2000 {
+				w.srv.Delete(key)
+			}
+		}
+		n := w.node()
+		require.LessOrEqual(w, w.requests(func() {
+			d := n.takeOne()
+			require.Equal(w, "in the middle", d.Value)
+			require.NoError(w, d.Ack(w.Context()))
+			n.none(time.Second)
+		}), 15)
+		w.push(q, "behind")
+		d := n.takeOne()
+		require.Equal(w, "behind", d.Value)
+		require.NoError(w, d.Ack(w.Context()))
+		w.empty()
+	})
+}

@@ -110,6 +110,7 @@ type consumer struct {
 	pace      pacer                // the pump's
 	dooms     []doom               // to be made dead letters by us
 	minute    int64                // of the last chores
+	hole      bool                 // the last claim from the log found nothing; the pump's
 	notYet    map[string]time.Time // tasks that have failed, and until when they rest
 	changed   chan struct{}        // closed at the next change
 }
