@@ -43,17 +43,19 @@ func (w *world) crowd(n int) (<-chan *queue.Delivery[string], []*node) {
 	return got, nodes
 }
 
-// requests counts the requests of all sorts about the queue that f causes, but
-// for the counts of one key by which a client sees every two seconds whether the
-// member that it watches on is alive.
+// requests counts the requests of all sorts about the queue that f causes.
 func (w *world) requests(f func()) int {
-	in := w.srv.Inject(etcdtest.Fault{Match: func(r *etcdtest.Request) bool {
-		alive := r.Body["count_only"] == true && r.Body["range_end"] == nil
-		return !alive && names(r.Body)
-	}})
+	in := w.srv.Inject(etcdtest.Fault{Match: about})
 	defer in.Remove()
 	f()
 	return in.Hits()
+}
+
+// about matches requests about the queue, but for the counts of one key by which
+// a client sees every two seconds whether the member that it watches on is alive.
+func about(r *etcdtest.Request) bool {
+	alive := r.Body["count_only"] == true && r.Body["range_end"] == nil
+	return !alive && names(r.Body)
 }
 
 // names reports whether part of a request is about a key of the queue.
