@@ -69,6 +69,7 @@ func (k keys) window(until int64, id string) string {
 	return k.data + "window/" + hex16(until) + "-" + id
 }
 func (k keys) purges() string { return k.data + "purge/" }
+func (k keys) ring() string   { return k.data + "ring" }
 
 // unique is where the owner of a unique key stands: of one that blocks until a
 // time, or, if that is 0, until the job is done, which sorts behind every time.
