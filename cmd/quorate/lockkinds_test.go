@@ -30,6 +30,7 @@ func tryLock(t *testing.T, flags string) (int, string) {
 }
 
 func TestSharedHoldersRunTogetherAndExcludeTheOthers(t *testing.T) {
+	t.Parallel()
 	a, b := holding(t, "catalog --shared"), holding(t, "catalog --shared")
 	code, says := tryLock(t, "catalog")
 	require.Equal(t, 75, code)
@@ -45,6 +46,7 @@ func TestSharedHoldersRunTogetherAndExcludeTheOthers(t *testing.T) {
 }
 
 func TestSlotsAreHeldByThatManyAtATimeAndAllMustSayTheSame(t *testing.T) {
+	t.Parallel()
 	a, b := holding(t, "licences --slots 3"), holding(t, "licences --slots 3 --weight 2")
 	code, says := tryLock(t, "licences --slots 3")
 	require.Equal(t, 75, code, says)
@@ -62,6 +64,7 @@ func TestSlotsAreHeldByThatManyAtATimeAndAllMustSayTheSame(t *testing.T) {
 }
 
 func TestSeveralLocksAreHeldTogetherUnderOneToken(t *testing.T) {
+	t.Parallel()
 	q := command(t, lockArgs("one two --json", helperCommand("env", "QUORATE_LOCK", "QUORATE_TOKEN")...)...)
 	require.Equal(t, 0, q.run(), q.stderr)
 	require.True(t, strings.HasPrefix(q.stdout.String(), "QUORATE_LOCK=one\ntwo\nQUORATE_TOKEN="), q.stdout)
@@ -89,6 +92,7 @@ func TestSeveralLocksAreHeldTogetherUnderOneToken(t *testing.T) {
 }
 
 func TestALockMayBeNamedAsACommandIs(t *testing.T) {
+	t.Parallel()
 	c := client(t)
 	a := holding(t, "--name ls --name show")
 	require.Len(t, contenders(t, c, "ls"), 1)
@@ -97,6 +101,7 @@ func TestALockMayBeNamedAsACommandIs(t *testing.T) {
 }
 
 func TestAfterAKillTheLockIsInQuarantine(t *testing.T) {
+	t.Parallel()
 	a := holding(t, "careful --quarantine 2s --ttl 2s")
 	require.NoError(t, a.Process.Kill())
 	_ = a.Wait()

@@ -3,10 +3,12 @@ package main
 import (
 	"bytes"
 	"context"
+	"flag"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -14,6 +16,8 @@ import (
 	"github.com/quorate/quorate/cmd/quorate/internal/child"
 	"github.com/quorate/quorate/embedded"
 	"github.com/quorate/quorate/etcd"
+	"github.com/quorate/quorate/internal/names"
+	"github.com/quorate/quorate/lock"
 )
 
 // The test binary is three programs in one, told apart by its first argument:
@@ -24,8 +28,13 @@ const (
 	asHelper  = "as-helper"
 )
 
-// bound is far more than anything here takes; it keeps a hanging test short.
-const bound = 20 * time.Second
+// bound is far more than anything here takes, on a slow and busy machine too;
+// it ends a test that hangs.
+const bound = 2 * time.Minute
+
+// atOnce is how many tests run at the same time unless -parallel says it: most
+// wait for what happens in its own time, so more than there are processors.
+const atOnce = 8
 
 // endpoint is an etcd that all tests share.
 var endpoint string
@@ -42,6 +51,15 @@ func TestMain(m *testing.M) {
 			os.Exit(helper(os.Args[2], os.Args[3:]))
 		}
 	}
+	flag.Parse()
+	given := false
+	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "test.parallel" })
+	if !given {
+		if err := flag.Set("test.parallel", strconv.Itoa(atOnce)); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+	}
 	os.Exit(withEtcd(m))
 }
 
@@ -51,6 +69,9 @@ func withEtcd(m *testing.M) int {
 			os.Unsetenv(name)
 		}
 	}
+	// A program that the race detector watches sleeps for a second before it
+	// exits, and here hundreds of them exit.
+	os.Setenv("GORACE", strings.TrimSpace("atexit_sleep_ms=0 "+os.Getenv("GORACE")))
 	ctx := context.Background()
 	cluster, err := embedded.Start(ctx, embedded.Config{UnsafeNoFsync: true})
 	if err != nil {
@@ -190,7 +211,11 @@ func client(t *testing.T) *etcd.Client {
 // contenders gives the keys of those who hold the lock or wait for it.
 func contenders(t *testing.T, c *etcd.Client, name string) []etcd.KV {
 	t.Helper()
-	return keysBelow(t, c, "quorate/lock/"+name)
+	segment, err := names.Escape(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return keysBelow(t, c, lock.Root+segment+"/")
 }
 
 // keysBelow gives the keys that start with prefix.
