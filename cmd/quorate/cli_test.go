@@ -100,7 +100,7 @@ func TestALockNeedsAName(t *testing.T) {
 	require.Equal(t, 2, q.run(), q.stderr)
 	q = command(t, append([]string{"lock", strings.Repeat("x", 1<<16), "--"}, helperCommand("exit", "0")...)...)
 	require.Equal(t, 2, q.run(), q.stderr)
-	require.Less(t, q.stderr.Len(), 1000)
+	require.Less(t, len(q.stderr.String()), 1000)
 }
 
 func TestFlagsWinOverTheEnvironmentAndBadVariablesAreNamed(t *testing.T) {

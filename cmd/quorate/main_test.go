@@ -8,8 +8,11 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"strconv"
 	"strings"
+	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -72,6 +75,13 @@ func withEtcd(m *testing.M) int {
 	// A program that the race detector watches sleeps for a second before it
 	// exits, and here hundreds of them exit.
 	os.Setenv("GORACE", strings.TrimSpace("atexit_sleep_ms=0 "+os.Getenv("GORACE")))
+	// A script that runs the tests in its background has them, and whatever they
+	// start, ignore the keyboard. What is caught instead is not inherited.
+	for _, s := range []os.Signal{syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT} {
+		if signal.Ignored(s) {
+			signal.Notify(make(chan os.Signal, 1), s)
+		}
+	}
 	ctx := context.Background()
 	cluster, err := embedded.Start(ctx, embedded.Config{UnsafeNoFsync: true})
 	if err != nil {
@@ -97,9 +107,27 @@ type quorate struct {
 	*exec.Cmd
 	t      *testing.T
 	stdin  io.WriteCloser
-	stdout *bytes.Buffer // of run
-	lines  *lines        // of start
-	stderr *bytes.Buffer
+	stdout *output // of run
+	lines  *lines  // of begin
+	stderr *output
+}
+
+// output is what a program has written so far.
+type output struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.buf.Write(p)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.buf.String()
 }
 
 func command(t *testing.T, args ...string) *quorate {
@@ -108,7 +136,8 @@ func command(t *testing.T, args ...string) *quorate {
 	t.Cleanup(cancel)
 	q := &quorate{Cmd: exec.CommandContext(ctx, os.Args[0], append([]string{asQuorate}, args...)...), t: t}
 	q.Env = append(os.Environ(), "ETCDCTL_ENDPOINTS="+endpoint)
-	q.stdout, q.stderr = new(bytes.Buffer), new(bytes.Buffer)
+	q.WaitDelay = bound // for those who hold its output open
+	q.stdout, q.stderr = new(output), new(output)
 	q.Stdout, q.Stderr = q.stdout, q.stderr
 	return q
 }
