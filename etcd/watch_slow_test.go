@@ -64,3 +64,48 @@ func TestAMessageThatTakesLongToArriveDoesNotCostTheConnection(t *testing.T) {
 		time.Sleep(time.Second) // nobody sleeps with a lock of the WebSocket's any more
 	})
 }
+
+// Every connection brings 8 MiB a second, so what comes behind 100,000 events
+// on one comes seconds later.
+func TestOverASlowLinkACatchUpAndAConsumerThatReadsNothingDelayNoOtherWatch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const n, budget = 100_000, 4 << 20
+		srv := etcdtest.Start(t, etcdtest.WithPromptCatchUp()) // it is the link that is slow
+		var quick atomic.Bool
+		c := newClient(t, srv, func(cfg *etcd.Config) {
+			cfg.WatchBufferBytes = budget
+			cfg.Dial = func(ctx context.Context, network, addr string) (net.Conn, error) {
+				nc, err := srv.Dial(ctx, network, addr)
+				if err != nil {
+					return nil, err
+				}
+				return slowConn{nc, 8 << 20, &quick}, nil
+			}
+		})
+		for range n {
+			srv.Put("log", nil)
+		}
+		w := watch(t, c, etcd.Key("quick"))
+		past, err := c.Watch(context.Background(), etcd.Key("log"), etcd.FromRevision(1))
+		require.NoError(t, err)
+		_, err = c.Watch(context.Background(), etcd.Key("log"), etcd.FromRevision(1))
+		require.NoError(t, err)
+		begin := time.Now()
+		caught := make(chan time.Duration, 1)
+		go func() {
+			collect(t, past, n)
+			caught <- time.Since(begin)
+		}()
+		for len(caught) == 0 {
+			time.Sleep(5 * time.Millisecond)
+			begin := time.Now()
+			srv.Put("quick", nil)
+			require.Len(t, collect(t, w, 1), 1)
+			require.LessOrEqual(t, time.Since(begin), 50*time.Millisecond)
+			require.LessOrEqual(t, etcd.HeldBytes(c), int64(budget))
+		}
+		require.Greater(t, <-caught, time.Second, "the link was too quick to tell")
+		quick.Store(true)
+		time.Sleep(time.Second) // nobody sleeps with a lock of the WebSocket's any more
+	})
+}
