@@ -89,7 +89,7 @@ func TestARevokedLeaseEndsTheGroup(t *testing.T) {
 	t.Parallel()
 	w := newWitness(t)
 	c := client(t)
-	q := command(t, lockArgs("revoked --ttl 5s --grace 300ms", helperCommand("tree", w.address())...)...).begin()
+	q := command(t, lockArgs("revoked --ttl 15s --grace 300ms", helperCommand("tree", w.address())...)...).begin()
 	w.await(2)
 	require.NoError(t, c.Revoke(t.Context(), holderOf(t, c, "revoked").Lease))
 	w.gone()

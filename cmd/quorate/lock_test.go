@@ -70,9 +70,9 @@ func TestALockThatIsHeldIsNotObtained(t *testing.T) {
 	require.Equal(t, 75, q.run())
 	require.Contains(t, q.stderr.String(), `lock "held" is not obtained: `)
 
-	q = command(t, lockArgs("held --timeout 300ms", helperCommand("exit", "0")...)...)
+	q = command(t, lockArgs("held --timeout 2s", helperCommand("exit", "0")...)...)
 	require.Equal(t, 75, q.run())
-	require.Contains(t, q.stderr.String(), `lock "held" is not obtained within 300ms`)
+	require.Contains(t, q.stderr.String(), `lock "held" is not obtained within 2s`)
 	require.Len(t, contenders(t, client(t), "held"), 1, "those who gave up are out of the line")
 
 	holder.stdin.Close()

@@ -50,13 +50,13 @@ func TestAPoppedJobIsGoneAndAnEmptyQueueIsSaidToBe(t *testing.T) {
 	require.Equal(t, "two", out)
 	_, says := queueRun(t, 75, "pop", "pop")
 	require.Contains(t, says, `no job of queue "pop" is ready`)
-	_, says = queueRun(t, 75, "pop", "pop", "--timeout", "100ms")
+	_, says = queueRun(t, 75, "pop", "pop", "--timeout", "2s")
 	require.Contains(t, says, `0 of 1 jobs of queue "pop" came in time`)
 }
 
 func TestAPopThatWaitsGetsTheJobThatComes(t *testing.T) {
 	t.Parallel()
-	q := command(t, "queue", "pop", "pop-waits", "--timeout", "15s", "--json").begin()
+	q := command(t, "queue", "pop", "pop-waits", "--timeout", "60s", "--json").begin()
 	c := client(t)
 	waitUntil(t, func() bool { return len(keysBelow(t, c, "quorate/queue/q/pop-waits/c/consumer/")) == 1 })
 	push(t, "pop-waits", "job")
