@@ -59,6 +59,7 @@ func TestAMemberInTroubleIsLeftWithinSecondsAndNothingIsMissed(t *testing.T) {
 			},
 		} {
 			t.Run(fmt.Sprintf("%s tls=%v", name, tls), func(t *testing.T) {
+				t.Parallel()
 				cl := cluster.Start(t, cluster.Options{Members: 3, TLS: tls})
 				c := newClient(t, cl)
 				ctx := t.Context()
