@@ -13,15 +13,15 @@ import (
 
 func TestALeaderThatIsDeposedHearsOfItAndItsGuardIsRefused(t *testing.T) {
 	inBubble(t, func(w *world) {
-		c := w.client()
-		e := stand(w.session())
+		c := w.Client()
+		e := stand(w.Session())
 		a := w.campaign(e, "a")
-		b := w.start(w.Context(), stand(w.session()), "b")
+		b := w.start(w.Context(), stand(w.Session()), "b")
 		time.Sleep(time.Second)
 		s, err := election.Look(w.Context(), c, name)
 		require.NoError(w, err)
 		require.NoError(w, election.Depose(w.Context(), c, name, *s.Leader, s.Candidates[0]))
-		require.ErrorIs(w, w.ended(a.Context()), election.ErrDeposed)
+		require.ErrorIs(w, w.Ended(a.Context()), election.ErrDeposed)
 		require.ErrorIs(w, a.Err(), election.ErrLost)
 		bTerm := w.leads(b)
 		require.False(w, w.guarded(c, a))
@@ -37,10 +37,10 @@ func TestALeaderThatIsDeposedHearsOfItAndItsGuardIsRefused(t *testing.T) {
 
 func TestALeaderThatIsDeposedWithoutHearingOfItIsToldByItsNextWord(t *testing.T) {
 	inBubble(t, func(w *world) {
-		c := w.client()
-		e := stand(w.session())
+		c := w.Client()
+		e := stand(w.Session())
 		a := w.campaign(e, "a")
-		b := w.start(w.Context(), stand(w.session()), "b")
+		b := w.start(w.Context(), stand(w.Session()), "b")
 		s, err := election.Look(w.Context(), c, name)
 		require.NoError(w, err)
 		require.NoError(w, election.Depose(w.Context(), c, name, *s.Leader, s.Candidates[0]))
@@ -54,13 +54,13 @@ func TestALeaderThatIsDeposedWithoutHearingOfItIsToldByItsNextWord(t *testing.T)
 
 func TestALeaderIsToldThatItIsAskedToHandOver(t *testing.T) {
 	inBubble(t, func(w *world) {
-		c := w.client()
-		e := stand(w.session())
-		obs := w.observe(w.client())
+		c := w.Client()
+		e := stand(w.Session())
+		obs := w.observe(w.Client())
 		obs.sees(election.Vacant, "")
 		a := w.campaign(e, "a")
 		obs.sees(election.Elected, "a")
-		b := w.start(w.Context(), stand(w.session()), "b")
+		b := w.start(w.Context(), stand(w.Session()), "b")
 		s, err := election.Look(w.Context(), c, name)
 		require.NoError(w, err)
 		require.NoError(w, election.Ask(w.Context(), c, name, *s.Leader, s.Candidates[0]))

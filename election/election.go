@@ -69,19 +69,31 @@ func (e *Election) rule() line.Rule {
 // With a health check the candidate is in the line only while it is healthy;
 // otherwise it leaves, and enters again, at the end, when it has recovered.
 func (e *Election) Campaign(ctx context.Context, value []byte) (*Term, error) {
+	return e.campaign(ctx, value, e.monitor())
+}
+
+// monitor makes one of the health check; nil where there is none.
+func (e *Election) monitor() *monitor {
+	if e.o.health == nil {
+		return nil
+	}
+	return &monitor{h: *e.o.health}
+}
+
+func (e *Election) campaign(ctx context.Context, value []byte, m *monitor) (*Term, error) {
 	const op = "campaign"
 	w, err := e.want(value)
 	if err != nil {
 		return nil, failed(op, e.show(), err)
 	}
 	var t *Term
-	if e.o.health == nil {
+	if m == nil {
 		entry, aerr := line.Acquire(ctx, w)
 		if err = aerr; err == nil {
 			t = newTerm(e, entry, value)
 		}
 	} else {
-		t, err = e.campaignHealthy(ctx, w, value)
+		t, err = e.campaignHealthy(ctx, w, value, m)
 	}
 	if err != nil {
 		return nil, failed(op, e.show(), err)

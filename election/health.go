@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	"github.com/quorate/quorate/etcd"
@@ -19,8 +18,9 @@ import (
 // overtaken by the next leader.
 type HealthCheck struct {
 	// Check gives nil if all is well. It should return when its context ends;
-	// one that does not counts as failed, and is not called again before it has
-	// returned.
+	// one that does not counts as failed, and is not called again for the same
+	// Campaign, its term or Run before it has returned. Resign waits for that as
+	// long as its context lasts; a Campaign that has failed does not wait.
 	Check func(context.Context) error
 	// Every is the time between two checks. Default 5 s.
 	Every time.Duration
@@ -65,36 +65,36 @@ func (u *unhealthy) Error() string        { return ErrUnhealthy.Error() + ": " +
 func (u *unhealthy) Unwrap() error        { return u.err }
 func (u *unhealthy) Is(target error) bool { return target == ErrUnhealthy }
 
-// A monitor calls a health check again and again.
+// A monitor calls a health check again and again, on behalf of one candidate at a
+// time.
 type monitor struct {
 	h      HealthCheck
-	wg     sync.WaitGroup
-	failed int        // checks in a row
-	late   chan error // of a check that did not return in time; nil without one
+	failed int    // checks in a row
+	late   *probe // did not return in time, or was not waited for; nil without one
+}
+
+// A probe is one call of the check.
+type probe struct {
+	done chan struct{}
+	err  error // once done
 }
 
 // check calls the function once and judges. It gives an *unhealthy once enough
 // have failed in a row. The end of ctx is no failure.
 func (m *monitor) check(ctx context.Context) error {
-	result := m.late
-	if result == nil {
-		result = make(chan error, 1)
-		m.wg.Go(func() {
-			cctx, cancel := context.WithTimeout(ctx, m.h.Timeout)
-			defer cancel()
-			result <- m.call(cctx)
-		})
+	if m.late == nil {
+		m.late = &probe{done: make(chan struct{})}
+		go m.late.run(ctx, m.h)
 	}
 	timer := time.NewTimer(m.h.Timeout)
 	defer timer.Stop()
 	var err error
 	select {
-	case err = <-result:
-		m.late = nil
+	case <-m.late.done:
+		err, m.late = m.late.err, nil
 	case <-timer.C:
-		m.late, err = result, fmt.Errorf("the check did not return within %v", m.h.Timeout)
+		err = fmt.Errorf("the check did not return within %v", m.h.Timeout)
 	case <-ctx.Done():
-		m.late = result
 	}
 	switch {
 	case ctx.Err() != nil:
@@ -109,14 +109,17 @@ func (m *monitor) check(ctx context.Context) error {
 	return &unhealthy{err}
 }
 
-// call keeps a panic of the function from ending the process.
-func (m *monitor) call(ctx context.Context) (err error) {
+// run calls the check. A panic of that does not end the process.
+func (p *probe) run(ctx context.Context, h HealthCheck) {
+	defer close(p.done)
+	ctx, cancel := context.WithTimeout(ctx, h.Timeout)
+	defer cancel()
 	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("the check panicked: %v", p)
+		if v := recover(); v != nil {
+			p.err = fmt.Errorf("the check panicked: %v", v)
 		}
 	}()
-	return m.h.Check(ctx)
+	p.err = h.Check(ctx)
 }
 
 // watch checks until a check fails, which it gives, or ctx ends.
@@ -148,18 +151,27 @@ func (m *monitor) recover(ctx context.Context) error {
 	}
 }
 
-// wait waits until no check runs and the monitor is at rest.
-func (m *monitor) wait(ctx context.Context) error {
-	done := make(chan struct{})
-	go func() {
-		m.wg.Wait()
-		close(done)
-	}()
-	select {
-	case <-done:
+// wait waits until whoever used the monitor has left off, as that tells, and no
+// check runs.
+func (m *monitor) wait(ctx context.Context, off <-chan struct{}) error {
+	if closed(ctx, off) && (m.late == nil || closed(ctx, m.late.done)) {
 		return nil
+	}
+	return fmt.Errorf("the health check has not returned: %w", ctx.Err())
+}
+
+// closed waits until c is closed, and reports false if ctx ends before.
+func closed(ctx context.Context, c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+	}
+	select {
+	case <-c:
+		return true
 	case <-ctx.Done():
-		return fmt.Errorf("the health check has not returned: %w", ctx.Err())
+		return false
 	}
 }
 
@@ -177,9 +189,8 @@ func sleep(ctx context.Context, d time.Duration) bool {
 
 // campaignHealthy is a campaign that is in the line only while the check says
 // that all is well.
-func (e *Election) campaignHealthy(ctx context.Context, w line.Want, value []byte) (*Term, error) {
+func (e *Election) campaignHealthy(ctx context.Context, w line.Want, value []byte, m *monitor) (*Term, error) {
 	s := e.line.Session()
-	m := &monitor{h: *e.o.health}
 	for {
 		if err := s.Err(); err != nil {
 			return nil, err
@@ -195,12 +206,12 @@ func (e *Election) campaignHealthy(ctx context.Context, w line.Want, value []byt
 			return nil, errors.Join(cause, err)
 		}
 		unbind()
-		entry, sick, err := e.stand(ctx, m, w)
+		entry, watch, err := e.stand(ctx, m, w)
 		switch {
 		case err == nil:
 			t := newTerm(e, entry, value)
-			t.health = m
-			t.monitor(sick)
+			t.health, t.unwatched = m, make(chan struct{})
+			go t.heed(watch)
 			return t, nil
 		case errors.Is(err, ErrUnhealthy) && ctx.Err() == nil && s.Err() == nil:
 			continue
@@ -209,54 +220,61 @@ func (e *Election) campaignHealthy(ctx context.Context, w line.Want, value []byt
 	}
 }
 
+// A vigil is a monitor at work.
+type vigil struct {
+	sick chan error    // gets what a check has found, once
+	off  chan struct{} // closed when no check is begun any more
+}
+
 // stand is a wait in the line that a failed check ends. When the entry leads the
-// check goes on: sick gives what it finds, once.
-func (e *Election) stand(ctx context.Context, m *monitor, w line.Want) (*line.Entry, <-chan error, error) {
+// checks go on.
+func (e *Election) stand(ctx context.Context, m *monitor, w line.Want) (*line.Entry, vigil, error) {
 	life, end := context.WithCancel(e.line.Session().Context())
 	waiting, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	sick, watching := make(chan error, 1), make(chan struct{})
-	m.wg.Go(func() {
-		defer close(watching)
+	v := vigil{make(chan error, 1), make(chan struct{})}
+	go func() {
+		defer close(v.off)
 		if err := m.watch(life); err != nil {
 			cancel(err)
-			sick <- err
+			v.sick <- err
 		}
-	})
+	}()
 	entry, err := line.Acquire(waiting, w)
 	if err != nil {
 		end()
 		if cause := context.Cause(waiting); errors.Is(cause, ErrUnhealthy) && ctx.Err() == nil {
 			err = cause
 		}
-		<-watching
-		return nil, nil, err
+		<-v.off
+		return nil, v, err
 	}
 	context.AfterFunc(entry.Context(), end)
-	return entry, sick, nil
+	return entry, v, nil
 }
 
-// monitor ends the term when the check says so.
-func (t *Term) monitor(sick <-chan error) {
-	life := t.entry.Context()
-	t.health.wg.Go(func() {
-		select {
-		case err := <-sick:
-			t.entry.Quit(err)
-		case <-life.Done():
-			return
-		}
-		grace := time.NewTimer(t.health.h.Grace)
-		defer grace.Stop()
-		select {
-		case <-grace.C:
-		case <-t.leaving:
-			return // and what that can't remove the session does
-		}
-		ctx, cancel := context.WithTimeout(t.line.Session().Context(), releaseTimeout)
-		defer cancel()
-		_ = t.entry.Release(ctx)
-	})
+// heed ends the term when a check says so. It closes t.unwatched when the monitor
+// is not used for the term any more.
+func (t *Term) heed(v vigil) {
+	defer close(t.unwatched)
+	select {
+	case err := <-v.sick:
+		t.entry.Quit(err)
+	case <-t.entry.Context().Done():
+		<-v.off
+		return
+	}
+	<-v.off
+	grace := time.NewTimer(t.health.h.Grace)
+	defer grace.Stop()
+	select {
+	case <-grace.C:
+	case <-t.leaving:
+		return // and what that can't remove the session does
+	}
+	ctx, cancel := context.WithTimeout(t.line.Session().Context(), releaseTimeout)
+	defer cancel()
+	_ = t.entry.Release(ctx)
 }
 
 // releaseTimeout bounds a release that nobody waits for.

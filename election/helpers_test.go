@@ -11,68 +11,18 @@ import (
 	"github.com/quorate/quorate/election"
 	"github.com/quorate/quorate/etcd"
 	"github.com/quorate/quorate/etcdtest"
+	"github.com/quorate/quorate/internal/linetest"
 )
 
-// A world is an in-memory cluster in a bubble, where time is virtual. What is
-// left over at the end fails the test: goroutines, connections.
-type world struct {
-	*testing.T
-	srv *etcdtest.Server
-}
+// A world is where a test takes place.
+type world struct{ *linetest.World }
 
 func inBubble(t *testing.T, f func(w *world), opts ...etcdtest.Option) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
-		w := &world{t, etcdtest.Start(t, opts...)}
-		f(w)
-	})
+	linetest.InBubble(t, func(w *linetest.World) { f(&world{w}) }, opts...)
 }
 
-// three members: the second is for the party that is troubled, the first for
-// the others, and the third makes a quorum with it.
-var three = []etcdtest.Option{etcdtest.WithMembers(3)}
-
-// client makes a client of its own, as another process would have.
-func (w *world) client(change ...func(*etcd.Config)) *etcd.Client {
-	w.Helper()
-	cfg := etcd.Config{Endpoints: w.srv.URLs(), Dial: w.srv.Dial}
-	for _, f := range change {
-		f(&cfg)
-	}
-	c, err := etcd.New(cfg)
-	require.NoError(w, err)
-	w.Cleanup(func() { require.NoError(w, c.Close()) })
-	return c
-}
-
-// session makes a session with a client of its own.
-func (w *world) session(opts ...etcd.SessionOption) *etcd.Session {
-	w.Helper()
-	return w.sessionOf(w.client(), opts...)
-}
-
-func (w *world) sessionOf(c *etcd.Client, opts ...etcd.SessionOption) *etcd.Session {
-	w.Helper()
-	s, err := etcd.NewSession(w.Context(), c, opts...)
-	require.NoError(w, err)
-	w.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-		defer cancel()
-		_ = s.Close(ctx)
-	})
-	return s
-}
-
-// at makes a session whose client knows one member alone.
-func (w *world) at(member int) *etcd.Session {
-	w.Helper()
-	return w.sessionOf(w.clientAt(member))
-}
-
-func (w *world) clientAt(member int) *etcd.Client {
-	w.Helper()
-	return w.client(func(cfg *etcd.Config) { cfg.Endpoints = w.srv.URLs()[member : member+1] })
-}
+var three = linetest.Three
 
 const name = "scheduler"
 
@@ -84,76 +34,30 @@ func stand(s *etcd.Session, opts ...election.Option) *election.Election {
 // line gives the keys of the candidates, oldest first.
 func (w *world) line() []string { return w.lineBelow(election.Root + name) }
 
-func (w *world) lineBelow(prefix string) []string {
-	var keys []string
-	kvs := w.srv.KeyValues(prefix + "/")
-	for range kvs {
-		oldest := -1
-		for i, kv := range kvs {
-			if kv.CreateRevision != 0 && (oldest < 0 || kv.CreateRevision < kvs[oldest].CreateRevision) {
-				oldest = i
-			}
-		}
-		keys = append(keys, kvs[oldest].Key)
-		kvs[oldest].CreateRevision = 0
-	}
-	return keys
-}
+func (w *world) lineBelow(prefix string) []string { return w.Keys(prefix + "/") }
 
 // outcome is that of a campaign.
-type outcome struct {
-	t   *election.Term
-	err error
-}
+type outcome = linetest.Outcome[*election.Term]
 
-// start campaigns in a goroutine of its own, and returns once that can't get any
-// further by itself.
+// start campaigns in a goroutine of its own.
 func (w *world) start(ctx context.Context, e *election.Election, value string) <-chan outcome {
-	c := make(chan outcome, 1)
-	go func() {
-		t, err := e.Campaign(ctx, []byte(value))
-		c <- outcome{t, err}
-	}()
-	synctest.Wait()
-	return c
+	return linetest.Start(func() (*election.Term, error) { return e.Campaign(ctx, []byte(value)) })
 }
 
-// waits asserts that a campaign has not come to an end.
 func (w *world) waits(c <-chan outcome) {
 	w.Helper()
-	synctest.Wait()
-	select {
-	case o := <-c:
-		w.Fatalf("elected or failed instead of waiting: %v", o.err)
-	default:
-	}
+	linetest.Waits(w, c)
 }
 
 // leads waits for a campaign to succeed.
 func (w *world) leads(c <-chan outcome) *election.Term {
 	w.Helper()
-	select {
-	case o := <-c:
-		require.NoError(w, o.err)
-		return o.t
-	case <-time.After(time.Minute):
-		w.Fatal("not elected within a minute")
-		return nil
-	}
+	return linetest.Gets(w, c)
 }
 
-// fails waits for a campaign to fail.
 func (w *world) fails(c <-chan outcome) error {
 	w.Helper()
-	select {
-	case o := <-c:
-		require.Error(w, o.err)
-		require.Nil(w, o.t)
-		return o.err
-	case <-time.After(time.Minute):
-		w.Fatal("no outcome within a minute")
-		return nil
-	}
+	return linetest.Fails(w, c)
 }
 
 func (w *world) campaign(e *election.Election, value string) *election.Term {
@@ -172,21 +76,7 @@ func (w *world) resign(t *election.Term) {
 // it was let through.
 func (w *world) guarded(c *etcd.Client, t *election.Term) bool {
 	w.Helper()
-	r, err := c.Txn(w.Context(), etcd.Txn{If: []etcd.Cmp{t.Guard()}, Then: []etcd.Op{etcd.Put("protected", []byte("x"))}})
-	require.NoError(w, err)
-	return r.Succeeded
-}
-
-// ended waits until the context has ended, and gives the cause.
-func (w *world) ended(ctx context.Context) error {
-	w.Helper()
-	select {
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-time.After(time.Minute):
-		w.Fatal("the context has not ended within a minute")
-		return nil
-	}
+	return w.Guarded(c, t.Guard())
 }
 
 // An audience collects what an observer sees.

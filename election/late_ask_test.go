@@ -17,10 +17,10 @@ import (
 // said something else.
 func TestAWishThatWasNotWrittenDownIsNotSaidToBe(t *testing.T) {
 	inBubble(t, func(w *world) {
-		a := w.campaign(stand(w.at(0)), "a")
-		b := w.start(w.Context(), stand(w.at(0)), "b")
+		a := w.campaign(stand(w.At(0)), "a")
+		b := w.start(w.Context(), stand(w.At(0)), "b")
 		synctest.Wait()
-		c := w.clientAt(1)
+		c := w.ClientAt(1)
 		s, err := election.Look(w.Context(), c, name)
 		require.NoError(w, err)
 		in, apply := w.late()
@@ -41,14 +41,14 @@ func TestAWishThatWasNotWrittenDownIsNotSaidToBe(t *testing.T) {
 
 func TestAWishWhoseReplyIsLostIsFoundThereAlsoBelowANewerWord(t *testing.T) {
 	inBubble(t, func(w *world) {
-		a := w.campaign(stand(w.at(0)), "a")
-		b := w.start(w.Context(), stand(w.at(0)), "b")
+		a := w.campaign(stand(w.At(0)), "a")
+		b := w.start(w.Context(), stand(w.At(0)), "b")
 		synctest.Wait()
-		c := w.clientAt(1)
+		c := w.ClientAt(1)
 		s, err := election.Look(w.Context(), c, name)
 		require.NoError(w, err)
 		hold := make(chan struct{})
-		in := w.srv.Inject(etcdtest.Fault{Members: []int{1}, Path: "/v3/kv/txn", Times: 1, HoldReply: hold})
+		in := w.Srv.Inject(etcdtest.Fault{Members: []int{1}, Path: "/v3/kv/txn", Times: 1, HoldReply: hold})
 		asked := make(chan error, 1)
 		go func() { asked <- election.Ask(w.Context(), c, name, *s.Leader, s.Candidates[0]) }()
 		require.NoError(w, in.Await(w.Context(), 1))
@@ -69,14 +69,14 @@ func TestADefiniteRefusalAfterAnAttemptOfUnknownOutcomeIsOfUnknownOutcome(t *tes
 	for _, op := range []string{"ask", "depose"} {
 		t.Run(op, func(t *testing.T) {
 			inBubble(t, func(w *world) {
-				a := w.campaign(stand(w.at(0)), "a")
-				b := w.start(w.Context(), stand(w.at(0)), "b")
+				a := w.campaign(stand(w.At(0)), "a")
+				b := w.start(w.Context(), stand(w.At(0)), "b")
 				synctest.Wait()
-				c := w.clientAt(1)
+				c := w.ClientAt(1)
 				s, err := election.Look(w.Context(), c, name)
 				require.NoError(w, err)
-				w.srv.Inject(etcdtest.Fault{Members: []int{1}, Path: "/v3/kv/txn", Times: 1, LoseReply: true})
-				w.srv.Inject(etcdtest.Fault{Path: "/v3/kv/txn", Times: 1, Skip: 1, Refuse: &etcdtest.Error{Code: etcdtest.PermissionDenied, Message: "etcdserver: permission denied"}})
+				w.Srv.Inject(etcdtest.Fault{Members: []int{1}, Path: "/v3/kv/txn", Times: 1, LoseReply: true})
+				w.Srv.Inject(etcdtest.Fault{Path: "/v3/kv/txn", Times: 1, Skip: 1, Refuse: &etcdtest.Error{Code: etcdtest.PermissionDenied, Message: "etcdserver: permission denied"}})
 				do := election.Ask
 				if op == "depose" {
 					do = election.Depose
@@ -97,14 +97,14 @@ func TestADefiniteRefusalAfterAnAttemptOfUnknownOutcomeIsOfUnknownOutcome(t *tes
 // well: it was done.
 func TestADeposeThatWasDoneIsNotSaidToHaveFailedBecauseTheHeirIsGoneToo(t *testing.T) {
 	inBubble(t, func(w *world) {
-		w.campaign(stand(w.at(0)), "a")
-		b := w.start(w.Context(), stand(w.at(0)), "b")
+		w.campaign(stand(w.At(0)), "a")
+		b := w.start(w.Context(), stand(w.At(0)), "b")
 		synctest.Wait()
-		c := w.clientAt(1)
+		c := w.ClientAt(1)
 		s, err := election.Look(w.Context(), c, name)
 		require.NoError(w, err)
 		hold := make(chan struct{})
-		in := w.srv.Inject(etcdtest.Fault{Members: []int{1}, Path: "/v3/kv/txn", Times: 1, HoldReply: hold})
+		in := w.Srv.Inject(etcdtest.Fault{Members: []int{1}, Path: "/v3/kv/txn", Times: 1, HoldReply: hold})
 		deposed := make(chan error, 1)
 		go func() { deposed <- election.Depose(w.Context(), c, name, *s.Leader, s.Candidates[0]) }()
 		require.NoError(w, in.Await(w.Context(), 1))
@@ -116,9 +116,9 @@ func TestADeposeThatWasDoneIsNotSaidToHaveFailedBecauseTheHeirIsGoneToo(t *testi
 
 func TestADeposeOfALeaderWhoHasSpokenSinceSaysThatItHasChanged(t *testing.T) {
 	inBubble(t, func(w *world) {
-		c := w.client()
-		a := w.campaign(stand(w.session()), "a")
-		b := w.start(w.Context(), stand(w.session()), "b")
+		c := w.Client()
+		a := w.campaign(stand(w.Session()), "a")
+		b := w.start(w.Context(), stand(w.Session()), "b")
 		synctest.Wait()
 		s, err := election.Look(w.Context(), c, name)
 		require.NoError(w, err)
@@ -135,16 +135,16 @@ func TestADeposeOfALeaderWhoHasSpokenSinceSaysThatItHasChanged(t *testing.T) {
 // last word.
 func TestAProclamationThatMayStillComeIsOfUnknownOutcome(t *testing.T) {
 	inBubble(t, func(w *world) {
-		a := w.campaign(stand(w.at(1)), "a")
+		a := w.campaign(stand(w.At(1)), "a")
 		in, apply := w.late()
-		w.srv.Inject(etcdtest.Fault{Path: "/v3/kv/txn", Times: 1, Skip: 1, Refuse: &etcdtest.Error{Code: etcdtest.PermissionDenied, Message: "etcdserver: permission denied"}})
+		w.Srv.Inject(etcdtest.Fault{Path: "/v3/kv/txn", Times: 1, Skip: 1, Refuse: &etcdtest.Error{Code: etcdtest.PermissionDenied, Message: "etcdserver: permission denied"}})
 		err := a.Proclaim(w.Context(), []byte("a2"))
 		require.ErrorIs(w, err, etcd.ErrPermissionDenied)
 		require.ErrorIs(w, err, etcd.ErrUnknownOutcome)
 		require.Equal(w, 1, in.Hits())
 		apply()
 		synctest.Wait()
-		l, err := stand(w.at(0)).Leader(w.Context())
+		l, err := stand(w.At(0)).Leader(w.Context())
 		require.NoError(w, err)
 		require.Equal(w, "a2", string(l.Value))
 		w.resign(a)

@@ -14,7 +14,7 @@ import (
 // is called, which carries it out then, whoever still waits for it.
 func (w *world) late() (in *etcdtest.Injected, apply func()) {
 	hold := make(chan struct{})
-	in = w.srv.Inject(etcdtest.Fault{Members: []int{1}, Path: "/v3/kv/txn", Times: 1, Late: hold})
+	in = w.Srv.Inject(etcdtest.Fault{Members: []int{1}, Path: "/v3/kv/txn", Times: 1, Late: hold})
 	return in, func() { close(hold) }
 }
 
@@ -23,12 +23,12 @@ func (w *world) late() (in *etcdtest.Injected, apply func()) {
 // repetition must not put it in the line again.
 func TestACandidateIsHandedTheLeadershipBetweenTheAttemptsToEnterTheLine(t *testing.T) {
 	inBubble(t, func(w *world) {
-		e := stand(w.at(0))
+		e := stand(w.At(0))
 		a := w.campaign(e, "a")
 		_, apply := w.late()
 		hold := make(chan struct{})
-		again := w.srv.Inject(etcdtest.Fault{Members: []int{1}, Path: "/v3/kv/txn", Times: 1, Skip: 1, Hold: hold})
-		it := w.start(w.Context(), stand(w.at(1)), "it")
+		again := w.Srv.Inject(etcdtest.Fault{Members: []int{1}, Path: "/v3/kv/txn", Times: 1, Skip: 1, Hold: hold})
+		it := w.start(w.Context(), stand(w.At(1)), "it")
 		require.NoError(w, again.Await(w.Context(), 1))
 		require.Len(w, w.line(), 1)
 		apply()
@@ -37,7 +37,7 @@ func TestACandidateIsHandedTheLeadershipBetweenTheAttemptsToEnterTheLine(t *test
 		close(hold)
 		term := w.leads(it)
 		require.Greater(w, term.Token(), a.Token())
-		require.True(w, w.guarded(w.clientAt(0), term))
+		require.True(w, w.guarded(w.ClientAt(0), term))
 		require.Len(w, w.line(), 2, "the leader's key and the handover's")
 		w.resign(term)
 		time.Sleep(time.Minute)

@@ -10,13 +10,13 @@ import (
 
 func TestAllElectionsAreListedUnderTheirNamesAndDoNotSeeEachOther(t *testing.T) {
 	inBubble(t, func(w *world) {
-		s := w.session()
+		s := w.Session()
 		names := []string{"a", "a/b", "a%2Fb", "a/", "größe", "\xff\x00"}
 		for _, n := range names {
 			term, err := election.New(s, n).Campaign(w.Context(), []byte(n)) // nobody is in the way
 			require.NoError(w, err)
 			defer w.resign(term)
-			wait := w.start(w.Context(), election.New(w.session(), n), "waits in "+n)
+			wait := w.start(w.Context(), election.New(w.Session(), n), "waits in "+n)
 			defer func() { w.resign(w.leads(wait)) }()
 			defer w.resign(term)
 		}
@@ -34,9 +34,9 @@ func TestAllElectionsAreListedUnderTheirNamesAndDoNotSeeEachOther(t *testing.T) 
 
 func TestAHandedOverLeaderIsTheCandidateItWas(t *testing.T) {
 	inBubble(t, func(w *world) {
-		e := stand(w.session())
+		e := stand(w.Session())
 		a := w.campaign(e, "a")
-		c := w.start(w.Context(), stand(w.session()), "b")
+		c := w.start(w.Context(), stand(w.Session()), "b")
 		b := w.waiting(e, "b")
 		before, err := e.Leader(w.Context())
 		require.NoError(w, err)
@@ -53,8 +53,8 @@ func TestAHandedOverLeaderIsTheCandidateItWas(t *testing.T) {
 func TestWhoUsesTheKeysForSomethingElseIsNamed(t *testing.T) {
 	inBubble(t, func(w *world) {
 		key := election.Root + name + "/1234-5678"
-		w.srv.Put(key, []byte(`{"kind":"permits","weight":1}`))
-		_, err := stand(w.session()).Campaign(w.Context(), nil)
+		w.Srv.Put(key, []byte(`{"kind":"permits","weight":1}`))
+		_, err := stand(w.Session()).Campaign(w.Context(), nil)
 		require.ErrorIs(w, err, election.ErrMismatch)
 		require.ErrorContains(w, err, key)
 		require.Equal(w, []string{key}, w.line())

@@ -20,16 +20,16 @@ type loss struct {
 
 var losses = []loss{
 	{"the lease is revoked", func(w *world, s *etcd.Session, _ string) {
-		require.True(w, w.srv.RevokeLease(int64(s.Lease())))
+		require.True(w, w.Srv.RevokeLease(int64(s.Lease())))
 	}, etcd.ErrSessionRevoked},
 	{"the key is deleted by hand", func(w *world, _ *etcd.Session, key string) {
-		require.True(w, w.srv.Delete(key))
+		require.True(w, w.Srv.Delete(key))
 	}, election.ErrDeleted},
 	{"the session is closed", func(w *world, s *etcd.Session, _ string) {
 		require.NoError(w, s.Close(w.Context()))
 	}, etcd.ErrSessionClosed},
 	{"etcd can't be reached for longer than the TTL", func(w *world, _ *etcd.Session, _ string) {
-		w.srv.Pause(1)
+		w.Srv.Pause(1)
 	}, etcd.ErrSessionExpired},
 }
 
@@ -43,13 +43,13 @@ func TestEveryLossOfATermEndsItsContextWithItsCauseAndTheGuardRefuses(t *testing
 						if raw {
 							opts, below = append(opts, election.WithPrefix("raw")), "raw"
 						}
-						s, other := w.at(1), w.at(0)
+						s, other := w.At(1), w.At(0)
 						term := w.campaign(stand(s, opts...), "a")
 						next := w.start(w.Context(), stand(other, opts...), "b")
 						require.True(w, w.guarded(other.Client(), term))
 						time.Sleep(led)
 						l.does(w, s, w.lineBelow(below)[0])
-						require.ErrorIs(w, w.ended(term.Context()), l.cause)
+						require.ErrorIs(w, w.Ended(term.Context()), l.cause)
 						require.ErrorIs(w, term.Err(), election.ErrLost)
 						require.ErrorIs(w, term.Err(), l.cause)
 						if l.cause == etcd.ErrSessionExpired {
@@ -79,7 +79,7 @@ func TestEveryLossWhileWaitingEndsTheCampaignWithItsCause(t *testing.T) {
 	for _, l := range losses {
 		t.Run(l.name, func(t *testing.T) {
 			inBubble(t, func(w *world) {
-				s, other := w.at(1), w.at(0)
+				s, other := w.At(1), w.At(0)
 				term := w.campaign(stand(other), "a")
 				c := w.start(w.Context(), stand(s), "b")
 				began := time.Now()
@@ -97,10 +97,10 @@ func TestEveryLossWhileWaitingEndsTheCampaignWithItsCause(t *testing.T) {
 
 func TestALeaderThatWasPausedBeyondItsTTLIsNoPhantom(t *testing.T) {
 	inBubble(t, func(w *world) {
-		s, other := w.at(1), w.at(0)
+		s, other := w.At(1), w.At(0)
 		term := w.campaign(stand(s), "a")
 		next := w.start(w.Context(), stand(other), "b")
-		w.srv.Pause(1)
+		w.Srv.Pause(1)
 		// Nothing else in the bubble runs between the deadline and the look:
 		// this goroutine does not block.
 		time.Sleep(time.Until(s.Deadline()) - time.Nanosecond)
@@ -114,21 +114,21 @@ func TestALeaderThatWasPausedBeyondItsTTLIsNoPhantom(t *testing.T) {
 		require.NoError(w, err)
 		require.Equal(w, "b", string(l.Value))
 		w.resign(n)
-		w.srv.Resume(1)
+		w.Srv.Resume(1)
 	}, three...)
 }
 
 func TestSomebodyElsesBytesUnderTheLeadersKeyEndTheTermAndNameTheKey(t *testing.T) {
 	inBubble(t, func(w *world) {
-		s := w.session()
+		s := w.Session()
 		term := w.campaign(stand(s), "a")
 		time.Sleep(time.Second)
 		key := w.line()[0]
-		w.srv.Put(key, []byte("{"))
-		require.ErrorContains(w, w.ended(term.Context()), key)
+		w.Srv.Put(key, []byte("{"))
+		require.ErrorContains(w, w.Ended(term.Context()), key)
 		require.False(w, w.guarded(s.Client(), term))
 		require.ErrorIs(w, term.Resign(w.Context()), election.ErrLost)
-		kv, ok := w.srv.Get(key)
+		kv, ok := w.Srv.Get(key)
 		require.True(w, ok, "it was destroyed")
 		require.Equal(w, "{", string(kv.Value))
 		ctx, cancel := context.WithTimeout(w.Context(), time.Second)
@@ -140,10 +140,10 @@ func TestSomebodyElsesBytesUnderTheLeadersKeyEndTheTermAndNameTheKey(t *testing.
 
 func TestResigningWorksWhileEtcdIsFullAndCampaigningSaysWhyItDoesNot(t *testing.T) {
 	inBubble(t, func(w *world) {
-		e := stand(w.session())
+		e := stand(w.Session())
 		a := w.campaign(e, "a")
-		c := w.start(w.Context(), stand(w.session()), "b")
-		w.srv.SetNoSpace(true)
+		c := w.start(w.Context(), stand(w.Session()), "b")
+		w.Srv.SetNoSpace(true)
 		w.resign(a)
 		b := w.leads(c)
 		require.ErrorIs(w, b.Proclaim(w.Context(), []byte("x")), etcd.ErrNoSpace)
@@ -151,7 +151,7 @@ func TestResigningWorksWhileEtcdIsFullAndCampaigningSaysWhyItDoesNot(t *testing.
 		w.resign(b)
 		_, err := e.Campaign(w.Context(), nil)
 		require.ErrorIs(w, err, etcd.ErrNoSpace)
-		w.srv.SetNoSpace(false)
+		w.Srv.SetNoSpace(false)
 		require.Empty(w, w.line())
 		w.resign(w.campaign(e, "a"))
 	})

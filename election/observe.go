@@ -10,6 +10,7 @@ import (
 
 	"github.com/quorate/quorate/etcd"
 	"github.com/quorate/quorate/internal/line"
+	"github.com/quorate/quorate/internal/mutant"
 )
 
 // Observe gives the election of that name as it stands, and then every change:
@@ -157,6 +158,8 @@ func (o *observer) commit(events []etcd.Event) bool {
 	before := o.leader
 	o.leader = o.first()
 	switch {
+	case o.leader == nil && mutant.ObserverHopeful:
+		return true
 	case !sameLeader(before, o.leader):
 		ev := o.event(o.rev)
 		ev.Transferred = o.leader != nil && o.leader.Heir != nil && o.leader.Changed == o.rev

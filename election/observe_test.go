@@ -14,11 +14,11 @@ import (
 
 func TestAnObserverSeesEveryLeaderEveryValueAndEveryVacancyInOrder(t *testing.T) {
 	inBubble(t, func(w *world) {
-		a := w.observe(w.client())
+		a := w.observe(w.Client())
 		ev := a.sees(election.Vacant, "")
 		require.True(w, ev.Present)
 
-		first := w.campaign(stand(w.session()), "a")
+		first := w.campaign(stand(w.Session()), "a")
 		ev = a.sees(election.Elected, "a")
 		require.False(w, ev.Present)
 		require.Equal(w, first.Token(), ev.Revision)
@@ -27,7 +27,7 @@ func TestAnObserverSeesEveryLeaderEveryValueAndEveryVacancyInOrder(t *testing.T)
 		a.sees(election.Proclaimed, "a2")
 		a.sees(election.Proclaimed, "a2")
 
-		second := w.start(w.Context(), stand(w.session()), "b")
+		second := w.start(w.Context(), stand(w.Session()), "b")
 		a.seesNothing() // who waits is nobody's news
 		w.resign(first)
 		ev = a.sees(election.Elected, "b") // and no vacancy in between
@@ -35,7 +35,7 @@ func TestAnObserverSeesEveryLeaderEveryValueAndEveryVacancyInOrder(t *testing.T)
 		require.Equal(w, b.Token(), ev.Revision)
 		w.resign(b)
 		a.sees(election.Vacant, "")
-		w.resign(w.campaign(stand(w.session()), "c"))
+		w.resign(w.campaign(stand(w.Session()), "c"))
 		a.sees(election.Elected, "c")
 		a.sees(election.Vacant, "")
 		a.seesNothing()
@@ -44,8 +44,8 @@ func TestAnObserverSeesEveryLeaderEveryValueAndEveryVacancyInOrder(t *testing.T)
 
 func TestAnObserverBeginsWithTheLeaderThatThereIs(t *testing.T) {
 	inBubble(t, func(w *world) {
-		term := w.campaign(stand(w.session()), "a")
-		a := w.observe(w.client())
+		term := w.campaign(stand(w.Session()), "a")
+		a := w.observe(w.Client())
 		ev := a.sees(election.Elected, "a")
 		require.True(w, ev.Present)
 		require.GreaterOrEqual(w, ev.Revision, term.Token())
@@ -56,34 +56,34 @@ func TestAnObserverBeginsWithTheLeaderThatThereIs(t *testing.T) {
 
 func TestALeaderThatDiesIsFollowedByAVacancy(t *testing.T) {
 	inBubble(t, func(w *world) {
-		s := w.at(1)
+		s := w.At(1)
 		term := w.campaign(stand(s), "a")
-		a := w.observe(w.clientAt(0))
+		a := w.observe(w.ClientAt(0))
 		a.sees(election.Elected, "a")
-		w.srv.Pause(1)
+		w.Srv.Pause(1)
 		a.sees(election.Vacant, "")
 		require.ErrorIs(w, term.Err(), etcd.ErrSessionExpired)
-		w.srv.Resume(1)
+		w.Srv.Resume(1)
 	}, three...)
 }
 
 func TestAnObserverMissesNothingWhileItsConnectionsBreak(t *testing.T) {
 	inBubble(t, func(w *world) {
-		a := w.observe(w.client())
+		a := w.observe(w.Client())
 		a.sees(election.Vacant, "")
-		e := stand(w.at(0))
+		e := stand(w.At(0))
 		for i := range 20 {
 			if i%3 == 0 {
-				w.srv.DropWatches()
+				w.Srv.DropWatches()
 			}
 			v := fmt.Sprint(i)
 			term := w.campaign(e, v)
 			require.NoError(w, term.Proclaim(w.Context(), []byte(v+"!")))
 			if i%4 == 0 {
-				w.srv.StallWatches()
+				w.Srv.StallWatches()
 			}
 			w.resign(term)
-			w.srv.ResumeWatches()
+			w.Srv.ResumeWatches()
 		}
 		for i := range 20 {
 			a.sees(election.Elected, fmt.Sprint(i))
@@ -96,10 +96,10 @@ func TestAnObserverMissesNothingWhileItsConnectionsBreak(t *testing.T) {
 
 func TestAnObserverWhoseMemberDiesGoesOnAtAnotherWithoutAGap(t *testing.T) {
 	inBubble(t, func(w *world) {
-		a := w.observe(w.client(func(cfg *etcd.Config) { cfg.Endpoints = []string{w.srv.URLs()[1], w.srv.URLs()[2]} }))
+		a := w.observe(w.Client(func(cfg *etcd.Config) { cfg.Endpoints = []string{w.Srv.URLs()[1], w.Srv.URLs()[2]} }))
 		a.sees(election.Vacant, "")
-		e := stand(w.at(0))
-		w.srv.Kill(1)
+		e := stand(w.At(0))
+		w.Srv.Kill(1)
 		term := w.campaign(e, "a")
 		w.resign(term)
 		a.sees(election.Elected, "a")
@@ -110,16 +110,16 @@ func TestAnObserverWhoseMemberDiesGoesOnAtAnotherWithoutAGap(t *testing.T) {
 
 func TestAfterACompactionAnObserverSaysThatThereIsAGapAndGoesOnWithThePresent(t *testing.T) {
 	inBubble(t, func(w *world) {
-		a := w.observe(w.clientAt(1))
+		a := w.observe(w.ClientAt(1))
 		a.sees(election.Vacant, "")
-		e := stand(w.at(0))
-		w.srv.Pause(1) // the observer is cut off
+		e := stand(w.At(0))
+		w.Srv.Pause(1) // the observer is cut off
 		time.Sleep(time.Second)
 		w.resign(w.campaign(e, "unseen"))
 		term := w.campaign(e, "b")
-		require.NoError(w, w.srv.Compact(w.srv.Revision()))
-		w.srv.DropWatches()
-		w.srv.Resume(1)
+		require.NoError(w, w.Srv.Compact(w.Srv.Revision()))
+		w.Srv.DropWatches()
+		w.Srv.Resume(1)
 		gap := a.sees(election.Gap, "")
 		ev := a.sees(election.Elected, "b")
 		require.True(w, ev.Present)
@@ -132,7 +132,7 @@ func TestAfterACompactionAnObserverSaysThatThereIsAGapAndGoesOnWithThePresent(t 
 
 func TestAnObserverNeverEndsWithoutAWord(t *testing.T) {
 	inBubble(t, func(w *world) {
-		c := w.client()
+		c := w.Client()
 		a := w.observe(c)
 		a.sees(election.Vacant, "")
 		a.stop()
@@ -140,9 +140,9 @@ func TestAnObserverNeverEndsWithoutAWord(t *testing.T) {
 		require.ErrorIs(w, err, context.Canceled)
 		a.err <- err
 
-		b := w.observe(w.client())
+		b := w.observe(w.Client())
 		b.sees(election.Vacant, "")
-		w.srv.Wipe()
+		w.Srv.Wipe()
 		err = <-b.err
 		require.ErrorIs(w, err, etcd.ErrClusterChanged)
 		b.err <- err
@@ -158,12 +158,12 @@ func TestAnObserverNeverEndsWithoutAWord(t *testing.T) {
 
 func TestAnObserverThatIsLeftLeavesNothingBehind(t *testing.T) {
 	inBubble(t, func(w *world) {
-		for ev, err := range stand(w.session()).Observe(w.Context()) {
+		for ev, err := range stand(w.Session()).Observe(w.Context()) {
 			require.NoError(w, err)
 			require.Equal(w, election.Vacant, ev.Kind)
 			break
 		}
 		time.Sleep(time.Second)
-		require.Zero(w, w.srv.Watches())
+		require.Zero(w, w.Srv.Watches())
 	})
 }

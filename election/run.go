@@ -7,6 +7,7 @@ import (
 
 	"github.com/quorate/quorate/etcd"
 	"github.com/quorate/quorate/internal/line"
+	"github.com/quorate/quorate/internal/mutant"
 )
 
 // A RunOption changes how Run runs.
@@ -53,7 +54,7 @@ func OnRetry(f func(error)) RunOption {
 // or revoked) Run makes another of the same TTL and margin for itself, and closes
 // it in the end.
 func (e *Election) Run(ctx context.Context, value []byte, lead func(ctx context.Context, t *Term) error, opts ...RunOption) error {
-	r := &runner{e: e, value: value, lead: lead}
+	r := &runner{e: e, value: value, lead: lead, health: e.monitor()}
 	for _, opt := range opts {
 		if opt != nil {
 			opt.applyRun(&r.o)
@@ -70,7 +71,10 @@ type runner struct {
 	value []byte
 	lead  func(context.Context, *Term) error
 	o     runOptions
-	gone  bool // the session's lease is, although the session may not know yet
+	// health is for one candidate after the other: a check that hangs is not
+	// called for the next one.
+	health *monitor
+	gone   bool // the session's lease is, although the session may not know yet
 }
 
 func (r *runner) run(ctx context.Context) error {
@@ -144,32 +148,28 @@ func (r *runner) campaign(ctx context.Context) (*Term, error) {
 		r.close(ctx)
 		r.own, r.e, r.gone = next, r.e.with(next), false
 	}
-	return r.e.Campaign(ctx, r.value)
+	return r.e.campaign(ctx, r.value, r.health)
 }
 
 // term leads once. again says that the term was lost or handed over.
 func (r *runner) term(ctx context.Context, t *Term) (again bool, err error) {
 	defer r.resign(ctx, t) // also if lead panics
 	run, end := context.WithCancelCause(ctx)
-	defer end(nil)
 	stop := context.AfterFunc(t.Context(), func() { end(context.Cause(t.Context())) })
 	defer stop()
 	asked := make(chan Candidate, 1)
 	listening := make(chan struct{})
 	go func() {
 		defer close(listening)
-		for {
-			q, err := t.Request(run)
-			if err != nil {
-				return
-			}
-			if _, err := find(run, t.line.Session().Client(), t.line.Prefix(), q.To); err == nil {
-				asked <- q.To
-				end(ErrAsked)
-				return
-			}
+		if to, err := t.wish(run); err == nil {
+			asked <- to
+			end(ErrAsked)
 		}
 	}()
+	defer func() { end(nil); <-listening }()
+	if mutant.RunHasty {
+		defer context.AfterFunc(ctx, func() { r.resign(ctx, t) })()
+	}
 	err = r.lead(run, t)
 	ended := run.Err() != nil
 	cause := context.Cause(run)
@@ -209,6 +209,9 @@ func (r *runner) resign(ctx context.Context, t *Term) {
 	rctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
 	defer cancel()
 	_ = t.Resign(rctx) // what it can't remove the session goes on removing
+	if t.health != nil {
+		<-t.unwatched
+	}
 }
 
 // close ends the session that was made here.

@@ -62,7 +62,7 @@ func (c *crew) begins() shift {
 func TestRunReturnsWhatItsFunctionReturnsAndResigns(t *testing.T) {
 	for _, want := range []error{nil, errors.New("broken")} {
 		inBubble(t, func(w *world) {
-			c := w.run(stand(w.session()))
+			c := w.run(stand(w.Session()))
 			s := c.begins()
 			require.NoError(w, s.term.Err())
 			s.finish <- want
@@ -81,7 +81,7 @@ func TestRunCampaignsAgainAfterEveryLoss(t *testing.T) {
 		}
 		t.Run(l.name, func(t *testing.T) {
 			inBubble(t, func(w *world) {
-				s := w.at(1)
+				s := w.At(1)
 				c := w.run(stand(s))
 				var last int64
 				for range 3 {
@@ -89,25 +89,25 @@ func TestRunCampaignsAgainAfterEveryLoss(t *testing.T) {
 					require.Greater(w, sh.term.Token(), last)
 					last = sh.term.Token()
 					time.Sleep(time.Second)
-					kv, _ := w.srv.Get(w.line()[0])
+					kv, _ := w.Srv.Get(w.line()[0])
 					if l.cause == etcd.ErrSessionRevoked {
-						w.srv.RevokeLease(kv.Lease)
+						w.Srv.RevokeLease(kv.Lease)
 					} else {
 						l.does(w, s, kv.Key)
 					}
-					require.ErrorIs(w, w.ended(sh.ctx), l.cause)
+					require.ErrorIs(w, w.Ended(sh.ctx), l.cause)
 					sh.finish <- context.Cause(sh.ctx)
 					require.ErrorIs(w, <-c.stopped, l.cause)
-					w.srv.Resume(1)
+					w.Srv.Resume(1)
 				}
 				sh := c.begins()
 				c.stop(errStop)
-				w.ended(sh.ctx)
+				w.Ended(sh.ctx)
 				sh.finish <- nil
 				require.ErrorIs(w, <-c.done, errStop)
 				require.Empty(w, w.line())
 				leases := 0
-				for _, l := range w.srv.Leases() {
+				for _, l := range w.Srv.Leases() {
 					if l.ID != int64(s.Lease()) {
 						leases++
 					}
@@ -120,11 +120,11 @@ func TestRunCampaignsAgainAfterEveryLoss(t *testing.T) {
 
 func TestRunLetsGoOnlyWhenItsFunctionHasReturned(t *testing.T) {
 	inBubble(t, func(w *world) {
-		c := w.run(stand(w.session()))
+		c := w.run(stand(w.Session()))
 		s := c.begins()
-		next := w.start(w.Context(), stand(w.session()), "next")
+		next := w.start(w.Context(), stand(w.Session()), "next")
 		c.stop(errStop)
-		require.ErrorIs(w, w.ended(s.ctx), errStop)
+		require.ErrorIs(w, w.Ended(s.ctx), errStop)
 		time.Sleep(time.Hour)
 		w.waits(next)
 		require.NoError(w, s.term.Err(), "it leads until the work has stopped")
@@ -141,11 +141,11 @@ func TestRunLetsGoOnlyWhenItsFunctionHasReturned(t *testing.T) {
 
 func TestRunDoesNotLeadAgainBeforeItsFunctionHasReturned(t *testing.T) {
 	inBubble(t, func(w *world) {
-		c := w.run(stand(w.session()))
+		c := w.run(stand(w.Session()))
 		s := c.begins()
 		time.Sleep(time.Second)
-		w.srv.Delete(w.line()[0])
-		w.ended(s.ctx)
+		w.Srv.Delete(w.line()[0])
+		w.Ended(s.ctx)
 		time.Sleep(time.Hour)
 		synctest.Wait()
 		require.Empty(w, w.line(), "it campaigns beside its own work")
@@ -159,8 +159,8 @@ func TestRunDoesNotLeadAgainBeforeItsFunctionHasReturned(t *testing.T) {
 
 func TestTheStopCallbackComesOnlyAfterAStart(t *testing.T) {
 	inBubble(t, func(w *world) {
-		a := w.campaign(stand(w.session()), "a")
-		c := w.run(stand(w.session()))
+		a := w.campaign(stand(w.Session()), "a")
+		c := w.run(stand(w.Session()))
 		time.Sleep(time.Minute)
 		c.stop(errStop)
 		require.ErrorIs(w, <-c.done, errStop)
@@ -171,7 +171,7 @@ func TestTheStopCallbackComesOnlyAfterAStart(t *testing.T) {
 
 func TestRunResignsWhenItsFunctionPanics(t *testing.T) {
 	inBubble(t, func(w *world) {
-		e := stand(w.session())
+		e := stand(w.Session())
 		require.PanicsWithValue(w, "oh", func() {
 			_ = e.Run(w.Context(), nil, func(context.Context, *election.Term) error { panic("oh") })
 		})
@@ -181,11 +181,11 @@ func TestRunResignsWhenItsFunctionPanics(t *testing.T) {
 
 func TestRunEndsWhereTryingAgainIsOfNoUse(t *testing.T) {
 	inBubble(t, func(w *world) {
-		s := w.session()
+		s := w.Session()
 		c := w.run(stand(s))
 		sh := c.begins()
 		require.NoError(w, s.Close(w.Context()))
-		require.ErrorIs(w, w.ended(sh.ctx), etcd.ErrSessionClosed)
+		require.ErrorIs(w, w.Ended(sh.ctx), etcd.ErrSessionClosed)
 		sh.finish <- nil
 		require.ErrorIs(w, <-c.done, etcd.ErrSessionClosed)
 	})
@@ -193,67 +193,16 @@ func TestRunEndsWhereTryingAgainIsOfNoUse(t *testing.T) {
 
 func TestRunGoesOnTryingWhileEtcdCantBeReached(t *testing.T) {
 	inBubble(t, func(w *world) {
-		s := w.session()
-		w.srv.Kill(0)
+		s := w.Session()
+		w.Srv.Kill(0)
 		c := w.run(stand(s))
 		time.Sleep(10 * time.Minute) // the session has long expired
-		w.srv.Restart(0)
+		w.Srv.Restart(0)
 		sh := c.begins()
 		require.NotEqual(w, s.Lease(), 0)
 		c.stop(errStop)
 		sh.finish <- nil
 		require.ErrorIs(w, <-c.done, errStop)
 		require.Empty(w, w.line())
-	})
-}
-
-func TestRunFollowsAWishToHandOverWhenItsWorkHasStopped(t *testing.T) {
-	inBubble(t, func(w *world) {
-		client := w.client()
-		c := w.run(stand(w.session()))
-		s := c.begins()
-		b := w.start(w.Context(), stand(w.session()), "b")
-		d := w.start(w.Context(), stand(w.session()), "d")
-		time.Sleep(time.Second)
-		st, err := election.Look(w.Context(), client, name)
-		require.NoError(w, err)
-		require.NoError(w, election.Ask(w.Context(), client, name, *st.Leader, st.Candidates[1]))
-		require.ErrorIs(w, w.ended(s.ctx), election.ErrAsked)
-		time.Sleep(time.Minute)
-		require.NoError(w, s.term.Err())
-		w.waits(d)
-		s.finish <- nil
-		dTerm := w.leads(d)
-		require.ErrorIs(w, <-c.stopped, election.ErrAsked)
-		require.ErrorIs(w, s.term.Err(), election.ErrTransferred)
-		w.resign(dTerm)
-		w.resign(w.leads(b))
-		s = c.begins() // it stood again, at the end of the line
-		c.stop(errStop)
-		s.finish <- nil
-		<-c.done
-		require.Empty(w, w.line())
-	})
-}
-
-func TestRunDoesNotStopForAWishThatCantBeMet(t *testing.T) {
-	inBubble(t, func(w *world) {
-		client := w.client()
-		c := w.run(stand(w.session()))
-		s := c.begins()
-		ctx, cancel := context.WithCancel(w.Context())
-		b := w.start(ctx, stand(w.session()), "b")
-		time.Sleep(time.Second)
-		st, err := election.Look(w.Context(), client, name)
-		require.NoError(w, err)
-		w.srv.StallWatches() // the leader hears of it later
-		require.NoError(w, election.Ask(w.Context(), client, name, *st.Leader, st.Candidates[0]))
-		cancel()
-		w.fails(b)
-		w.srv.ResumeWatches()
-		time.Sleep(time.Minute)
-		require.NoError(w, s.ctx.Err())
-		s.finish <- nil
-		require.NoError(w, <-c.done)
 	})
 }

@@ -21,8 +21,9 @@ type Term struct {
 	guard  etcd.Cmp
 	health *monitor // nil without a health check
 
-	leaving chan struct{} // closed when it is being given up
-	leave   sync.Once
+	unwatched chan struct{} // with a health check: closed when that is over
+	leaving   chan struct{} // closed when it is being given up
+	leave     sync.Once
 
 	mu    sync.Mutex
 	value []byte
@@ -126,7 +127,7 @@ func (t *Term) Resign(ctx context.Context) error {
 	t.leave.Do(func() { close(t.leaving) })
 	err := t.entry.Release(ctx)
 	if t.health != nil {
-		err = errors.Join(err, t.health.wait(ctx))
+		err = errors.Join(err, t.health.wait(ctx, t.unwatched))
 	}
 	if err == nil {
 		return nil

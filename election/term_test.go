@@ -10,14 +10,15 @@ import (
 
 	"github.com/quorate/quorate/election"
 	"github.com/quorate/quorate/etcd"
+	"github.com/quorate/quorate/etcdtest"
 )
 
 func TestTheFirstLeadsAndTheOthersFollowInTheOrderInWhichTheyCame(t *testing.T) {
 	inBubble(t, func(w *world) {
-		first := w.campaign(stand(w.session()), "a")
+		first := w.campaign(stand(w.Session()), "a")
 		require.NoError(w, first.Err())
-		second := w.start(w.Context(), stand(w.session()), "b")
-		third := w.start(w.Context(), stand(w.session()), "c")
+		second := w.start(w.Context(), stand(w.Session()), "b")
+		third := w.start(w.Context(), stand(w.Session()), "c")
 		w.waits(second)
 		w.waits(third)
 
@@ -39,7 +40,7 @@ func TestTheFirstLeadsAndTheOthersFollowInTheOrderInWhichTheyCame(t *testing.T) 
 
 func TestTheGuardHoldsDuringTheTermAndNeverAgain(t *testing.T) {
 	inBubble(t, func(w *world) {
-		s, c := w.session(), w.client()
+		s, c := w.Session(), w.Client()
 		e := stand(s)
 		first := w.campaign(e, "a")
 		require.True(w, w.guarded(c, first))
@@ -54,7 +55,7 @@ func TestTheGuardHoldsDuringTheTermAndNeverAgain(t *testing.T) {
 
 func TestAProclaimedValueIsSeenByAllAndKeepsTheTerm(t *testing.T) {
 	inBubble(t, func(w *world) {
-		e := stand(w.session(), election.WithMetadata(map[string]string{"zone": "b"}))
+		e := stand(w.Session(), election.WithMetadata(map[string]string{"zone": "b"}))
 		term := w.campaign(e, "one")
 		for _, v := range []string{"two", "three", "three", ""} {
 			require.NoError(w, term.Proclaim(w.Context(), []byte(v)))
@@ -64,7 +65,7 @@ func TestAProclaimedValueIsSeenByAllAndKeepsTheTerm(t *testing.T) {
 			require.Equal(w, v, string(l.Value))
 			require.Equal(w, "b", l.Metadata["zone"])
 		}
-		require.True(w, w.guarded(w.client(), term))
+		require.True(w, w.guarded(w.Client(), term))
 		w.resign(term)
 		require.ErrorIs(w, term.Proclaim(w.Context(), nil), election.ErrResigned)
 	})
@@ -72,7 +73,7 @@ func TestAProclaimedValueIsSeenByAllAndKeepsTheTerm(t *testing.T) {
 
 func TestALostProclamationIsResolvedAndALateOneOverwritesNothing(t *testing.T) {
 	inBubble(t, func(w *world) {
-		s := w.at(1)
+		s := w.At(1)
 		e := stand(s)
 		term := w.campaign(e, "one")
 		_, apply := w.late()
@@ -101,11 +102,11 @@ func TestALostProclamationIsResolvedAndALateOneOverwritesNothing(t *testing.T) {
 
 func TestLeaderCandidatesAndVacancyAreToldAsTheyAre(t *testing.T) {
 	inBubble(t, func(w *world) {
-		e := stand(w.session())
+		e := stand(w.Session())
 		_, err := e.Leader(w.Context())
 		require.ErrorIs(w, err, election.ErrVacant)
 		a := w.campaign(e, "a")
-		b := w.start(w.Context(), stand(w.session()), "b")
+		b := w.start(w.Context(), stand(w.Session()), "b")
 		c := w.start(w.Context(), e, "c")
 		l, err := e.Leader(w.Context())
 		require.NoError(w, err)
@@ -125,10 +126,10 @@ func TestLeaderCandidatesAndVacancyAreToldAsTheyAre(t *testing.T) {
 
 func TestACampaignThatIsGivenUpLeavesTheLineAndSaysWhoWasInFront(t *testing.T) {
 	inBubble(t, func(w *world) {
-		a := w.campaign(stand(w.session()), "a")
+		a := w.campaign(stand(w.Session()), "a")
 		ctx, cancel := context.WithTimeout(w.Context(), time.Second)
 		defer cancel()
-		_, err := stand(w.session()).Campaign(ctx, []byte("b"))
+		_, err := stand(w.Session()).Campaign(ctx, []byte("b"))
 		require.ErrorIs(w, err, context.DeadlineExceeded)
 		var e *election.Error
 		require.ErrorAs(w, err, &e)
@@ -143,7 +144,7 @@ func TestACampaignThatIsGivenUpLeavesTheLineAndSaysWhoWasInFront(t *testing.T) {
 func TestTheTimeoutOfACampaignDoesNotEndTheTermLater(t *testing.T) {
 	inBubble(t, func(w *world) {
 		ctx, cancel := context.WithTimeout(w.Context(), 5*time.Second)
-		s, err := etcd.NewSession(ctx, w.client())
+		s, err := etcd.NewSession(ctx, w.Client())
 		require.NoError(w, err)
 		defer s.Close(w.Context())
 		term, err := stand(s).Campaign(ctx, []byte("a"))
@@ -159,7 +160,7 @@ func TestTheTimeoutOfACampaignDoesNotEndTheTermLater(t *testing.T) {
 
 func TestWhatIsWrongWithAnElectionIsSaidByTheFirstCall(t *testing.T) {
 	inBubble(t, func(w *world) {
-		s := w.session()
+		s := w.Session()
 		for what, e := range map[string]*election.Election{
 			"no session":     election.New(nil, name),
 			"empty name":     election.New(s, ""),
@@ -184,4 +185,31 @@ func TestWhatIsWrongWithAnElectionIsSaidByTheFirstCall(t *testing.T) {
 		require.Error(w, stand(s).Run(w.Context(), nil, nil))
 		require.Empty(w, w.line())
 	})
+}
+
+// The reply is lost, and before the outcome is found out somebody asks the leader
+// to hand over: its word stands there all the same, and is not said twice.
+func TestALostProclamationIsNotMadeTwiceBecauseOfAWish(t *testing.T) {
+	inBubble(t, func(w *world) {
+		term := w.campaign(stand(w.At(1)), "one")
+		b := w.start(w.Context(), stand(w.At(0)), "b")
+		obs := w.observe(w.ClientAt(0))
+		obs.sees(election.Elected, "one")
+		hold := make(chan struct{})
+		in := w.Srv.Inject(etcdtest.Fault{Members: []int{1}, Path: "/v3/kv/txn", Times: 1, HoldReply: hold})
+		said := make(chan error, 1)
+		go func() { said <- term.Proclaim(w.Context(), []byte("two")) }()
+		require.NoError(w, in.Await(w.Context(), 1))
+		obs.sees(election.Proclaimed, "two")
+		st, err := election.Look(w.Context(), w.ClientAt(0), name)
+		require.NoError(w, err)
+		require.NoError(w, election.Ask(w.Context(), w.ClientAt(0), name, *st.Leader, st.Candidates[0]))
+		require.NoError(w, <-said)
+		close(hold)
+		obs.seesNothing()
+		require.NoError(w, term.Proclaim(w.Context(), []byte("two")))
+		obs.sees(election.Proclaimed, "two")
+		w.resign(term)
+		w.resign(w.leads(b))
+	}, three...)
 }

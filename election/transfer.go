@@ -15,10 +15,11 @@ import (
 //
 // The term's context ends before the commit is sent, so the work has to stop
 // before, or with it. If the candidate is not there any more the error answers
-// errors.Is for ErrNoCandidate and the term goes on, unless the candidate left
-// in the very moment: then, and after every other failure on the way, the term
-// is resigned, so that somebody leads; Err tells. If the outcome is unknown, the
-// candidate leads, or the next in line.
+// errors.Is for ErrNoCandidate and the term goes on, as it does if ctx ended
+// before the candidate could be looked for. If the candidate left in the very moment, and after
+// every other failure once the commit was sent, the term is resigned, so that
+// somebody leads; Err tells. If the outcome is unknown, the candidate leads, or the
+// next in line.
 //
 // Below a raw prefix the error answers errors.Is for ErrRawPrefix.
 func (t *Term) Transfer(ctx context.Context, to Candidate) error {
@@ -29,15 +30,22 @@ func (t *Term) Transfer(ctx context.Context, to Candidate) error {
 	if err := t.entry.Err(); err != nil {
 		return t.over(op, err)
 	}
-	m, err := find(ctx, t.line.Session().Client(), t.line.Prefix(), to)
+	m, err := t.seek(ctx, to)
+	if over := t.entry.Err(); over != nil {
+		return t.over(op, over)
+	}
 	if err != nil {
 		return failed(op, t.name, err)
 	}
-	if err := t.entry.Err(); err != nil {
-		return t.over(op, err)
+	err = t.entry.Handover(ctx, m)
+	over := t.entry.Err()
+	switch {
+	case errors.Is(over, ErrTransferred): // done, or resigned
+		t.leave.Do(func() { close(t.leaving) })
+	case over != nil: // it was over before
+		return t.over(op, over)
 	}
-	t.leave.Do(func() { close(t.leaving) })
-	if err := t.entry.Handover(ctx, m); err != nil {
+	if err != nil {
 		if loss := t.entry.Loss(); loss != nil {
 			return lost(op, t.name, noCandidate(errors.Join(loss, err)))
 		}
@@ -52,6 +60,20 @@ func noCandidate(err error) error {
 		return errors.Join(ErrNoCandidate, err)
 	}
 	return err
+}
+
+// seek is find, again and again while etcd can't be asked and the term lasts.
+func (t *Term) seek(ctx context.Context, to Candidate) (line.Member, error) {
+	var pace line.Pacer
+	for {
+		m, err := find(ctx, t.line.Session().Client(), t.line.Prefix(), to)
+		if err == nil || !line.Transient(err) || ctx.Err() != nil {
+			return m, err
+		}
+		if werr := pace.Wait(ctx, t.Context()); werr != nil {
+			return m, errors.Join(werr, err)
+		}
+	}
 }
 
 // find reads a candidate as it is now.
@@ -86,12 +108,40 @@ type Request struct {
 func (t *Term) Request(ctx context.Context) (Request, error) {
 	select {
 	case a := <-t.entry.Asked():
-		return Request{To: Candidate{Key: a.To.Key, Created: a.To.Created}, Host: a.Host, PID: a.PID, Program: a.Program}, nil
+		return request(a), nil
 	case <-ctx.Done():
 		return Request{}, ctx.Err()
 	case <-t.Context().Done():
 		return Request{}, t.Err()
 	}
+}
+
+func request(a line.Asking) Request {
+	return Request{To: Candidate{Key: a.To.Key, Created: a.To.Created}, Host: a.Host, PID: a.PID, Program: a.Program}
+}
+
+// wish waits until somebody wishes that the leader hand over to a candidate that
+// is there. While that can't be looked at it goes on trying, with the latest wish.
+func (t *Term) wish(ctx context.Context) (Candidate, error) {
+	var pace line.Pacer
+	q, err := t.Request(ctx)
+	for err == nil {
+		_, ferr := find(ctx, t.line.Session().Client(), t.line.Prefix(), q.To)
+		switch {
+		case ferr == nil:
+			return q.To, nil
+		case !line.Transient(ferr): // it has left
+			q, err = t.Request(ctx)
+			continue
+		}
+		err = pace.Wait(ctx, t.Context())
+		select {
+		case a := <-t.entry.Asked():
+			q = request(a)
+		default:
+		}
+	}
+	return Candidate{}, err
 }
 
 // Ask asks the leader, as it was looked at, to hand over to a candidate of the

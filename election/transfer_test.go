@@ -28,13 +28,13 @@ func (w *world) waiting(e *election.Election, value string) election.Candidate {
 
 func TestATransferMakesTheNamedCandidateLeadWithoutAVacancyAndKeepsTheOthersPlaces(t *testing.T) {
 	inBubble(t, func(w *world) {
-		e := stand(w.session())
-		obs := w.observe(w.client())
+		e := stand(w.Session())
+		obs := w.observe(w.Client())
 		obs.sees(election.Vacant, "")
 		a := w.campaign(e, "a")
-		b := w.start(w.Context(), stand(w.session()), "b")
-		c := w.start(w.Context(), stand(w.session(), election.WithMetadata(map[string]string{"k": "v"})), "c")
-		d := w.start(w.Context(), stand(w.session()), "d")
+		b := w.start(w.Context(), stand(w.Session()), "b")
+		c := w.start(w.Context(), stand(w.Session(), election.WithMetadata(map[string]string{"k": "v"})), "c")
+		d := w.start(w.Context(), stand(w.Session()), "d")
 		obs.sees(election.Elected, "a")
 
 		require.NoError(w, a.Transfer(w.Context(), w.waiting(e, "c")))
@@ -46,8 +46,8 @@ func TestATransferMakesTheNamedCandidateLeadWithoutAVacancyAndKeepsTheOthersPlac
 		require.Equal(w, cTerm.Token(), ev.Revision)
 		require.Equal(w, "v", ev.Leader.Metadata["k"])
 		require.Greater(w, cTerm.Token(), a.Token())
-		require.False(w, w.guarded(w.client(), a))
-		require.True(w, w.guarded(w.client(), cTerm))
+		require.False(w, w.guarded(w.Client(), a))
+		require.True(w, w.guarded(w.Client(), cTerm))
 		require.NoError(w, a.Resign(w.Context()), "after a transfer there is nothing to resign")
 		require.NoError(w, cTerm.Err())
 		w.waits(b)
@@ -73,8 +73,8 @@ func TestATransferMakesTheNamedCandidateLeadWithoutAVacancyAndKeepsTheOthersPlac
 // come back with it.
 func TestAGuardStaysBrokenWhenTheLeadershipComesBackToTheSameSession(t *testing.T) {
 	inBubble(t, func(w *world) {
-		first, second := w.session(), w.session()
-		c := w.client()
+		first, second := w.Session(), w.Session()
+		c := w.Client()
 		a := w.campaign(stand(first), "a")
 		terms := []*election.Term{a}
 		last := a
@@ -106,13 +106,13 @@ func TestAGuardStaysBrokenWhenTheLeadershipComesBackToTheSameSession(t *testing.
 
 func TestATransferToACandidateOfTheSameSession(t *testing.T) {
 	inBubble(t, func(w *world) {
-		e := stand(w.session())
+		e := stand(w.Session())
 		a := w.campaign(e, "a")
 		next := w.start(w.Context(), e, "b")
 		require.NoError(w, a.Transfer(w.Context(), w.waiting(e, "b")))
 		b := w.leads(next)
-		require.False(w, w.guarded(w.client(), a))
-		require.True(w, w.guarded(w.client(), b))
+		require.False(w, w.guarded(w.Client(), a))
+		require.True(w, w.guarded(w.Client(), b))
 		w.resign(b)
 		require.Empty(w, w.line())
 	})
@@ -120,10 +120,10 @@ func TestATransferToACandidateOfTheSameSession(t *testing.T) {
 
 func TestATransferToACandidateThatHasLeftLeavesTheTermAsItWas(t *testing.T) {
 	inBubble(t, func(w *world) {
-		e := stand(w.session())
+		e := stand(w.Session())
 		a := w.campaign(e, "a")
 		ctx, cancel := context.WithCancel(w.Context())
-		c := w.start(ctx, stand(w.session()), "b")
+		c := w.start(ctx, stand(w.Session()), "b")
 		b := w.waiting(e, "b")
 		cancel()
 		require.ErrorIs(w, w.fails(c), context.Canceled)
@@ -133,32 +133,32 @@ func TestATransferToACandidateThatHasLeftLeavesTheTermAsItWas(t *testing.T) {
 		require.NoError(w, err)
 		require.ErrorIs(w, a.Transfer(w.Context(), election.Candidate{Key: l.Key, Created: l.Created + 1}), election.ErrNoCandidate)
 		require.NoError(w, a.Err())
-		require.True(w, w.guarded(w.client(), a))
+		require.True(w, w.guarded(w.Client(), a))
 		w.resign(a)
 	})
 }
 
 func TestATransferToACandidateThatLeavesInThatMomentResigns(t *testing.T) {
 	inBubble(t, func(w *world) {
-		s := w.at(1)
+		s := w.At(1)
 		e := stand(s)
 		a := w.campaign(e, "a")
-		gone := w.start(w.Context(), stand(w.at(0)), "gone")
-		next := w.start(w.Context(), stand(w.at(2)), "next")
+		gone := w.start(w.Context(), stand(w.At(0)), "gone")
+		next := w.start(w.Context(), stand(w.At(2)), "next")
 		to := w.waiting(e, "gone")
 		hold := make(chan struct{})
-		in := w.srv.Inject(etcdtest.Fault{Members: []int{1}, Path: "/v3/kv/txn", Times: 1, Hold: hold})
+		in := w.Srv.Inject(etcdtest.Fault{Members: []int{1}, Path: "/v3/kv/txn", Times: 1, Hold: hold})
 		done := make(chan error, 1)
 		go func() { done <- a.Transfer(w.Context(), to) }()
 		require.NoError(w, in.Await(w.Context(), 1))
 		require.ErrorIs(w, a.Err(), election.ErrTransferred, "the context ends before the commit is sent")
-		w.srv.Delete(to.Key)
+		w.Srv.Delete(to.Key)
 		synctest.Wait()
 		close(hold)
 		require.ErrorIs(w, <-done, election.ErrNoCandidate)
 		require.ErrorIs(w, w.fails(gone), election.ErrDeleted)
 		n := w.leads(next)
-		require.False(w, w.guarded(w.client(), a))
+		require.False(w, w.guarded(w.Client(), a))
 		w.resign(n)
 		require.Empty(w, w.line())
 	}, three...)
@@ -175,18 +175,18 @@ func TestATransferWhoseReplyIsLostIsResolved(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(w *world) {
-				e := stand(w.at(1))
+				e := stand(w.At(1))
 				a := w.campaign(e, "a")
-				b := w.start(w.Context(), stand(w.at(0)), "b")
-				c := w.start(w.Context(), stand(w.at(0)), "c")
+				b := w.start(w.Context(), stand(w.At(0)), "b")
+				c := w.start(w.Context(), stand(w.At(0)), "c")
 				to := w.waiting(e, "c")
 				f.Members, f.Path, f.Times = []int{1}, "/v3/kv/txn", 1
-				w.srv.Inject(f)
+				w.Srv.Inject(f)
 				require.NoError(w, a.Transfer(w.Context(), to))
 				cTerm := w.leads(c)
 				w.waits(b)
-				require.False(w, w.guarded(w.client(), a))
-				require.True(w, w.guarded(w.client(), cTerm))
+				require.False(w, w.guarded(w.Client(), a))
+				require.True(w, w.guarded(w.Client(), cTerm))
 				w.resign(cTerm)
 				w.resign(w.leads(b))
 				time.Sleep(time.Minute)
@@ -200,10 +200,10 @@ func TestATransferThatIsGivenUpLeavesSomebodyLeading(t *testing.T) {
 	for name, late := range map[string]bool{"carried out late": true, "never carried out": false} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(w *world) {
-				e := stand(w.at(1))
+				e := stand(w.At(1))
 				a := w.campaign(e, "a")
-				b := w.start(w.Context(), stand(w.at(0)), "b")
-				c := w.start(w.Context(), stand(w.at(0)), "c")
+				b := w.start(w.Context(), stand(w.At(0)), "b")
+				c := w.start(w.Context(), stand(w.At(0)), "c")
 				to := w.waiting(e, "c")
 				_, apply := w.late()
 				ctx, cancel := context.WithTimeout(w.Context(), time.Second)
@@ -215,7 +215,7 @@ func TestATransferThatIsGivenUpLeavesSomebodyLeading(t *testing.T) {
 				}
 				time.Sleep(time.Minute)
 				require.NoError(w, bTerm.Err())
-				require.True(w, w.guarded(w.client(), bTerm))
+				require.True(w, w.guarded(w.Client(), bTerm))
 				w.waits(c)
 				w.resign(bTerm)
 				w.resign(w.leads(c))
@@ -231,10 +231,10 @@ func TestATransferThatIsGivenUpLeavesSomebodyLeading(t *testing.T) {
 func TestBelowARawPrefixNothingIsHandedOver(t *testing.T) {
 	inBubble(t, func(w *world) {
 		raw := election.WithPrefix("old/election")
-		c := w.client()
-		e := stand(w.session(), raw)
+		c := w.Client()
+		e := stand(w.Session(), raw)
 		a := w.campaign(e, "a")
-		b := w.start(w.Context(), stand(w.session(), raw), "b")
+		b := w.start(w.Context(), stand(w.Session(), raw), "b")
 		s, err := election.Look(w.Context(), c, name, raw)
 		require.NoError(w, err)
 		require.ErrorIs(w, a.Transfer(w.Context(), s.Candidates[0]), election.ErrRawPrefix)
@@ -248,13 +248,40 @@ func TestBelowARawPrefixNothingIsHandedOver(t *testing.T) {
 
 func TestACandidateOfAnotherProgramIsNotMadeLeader(t *testing.T) {
 	inBubble(t, func(w *world) {
-		e := stand(w.session())
+		e := stand(w.Session())
 		a := w.campaign(e, "a")
-		w.srv.Put(election.Root+name+"/1234", []byte("somebody"))
+		w.Srv.Put(election.Root+name+"/1234", []byte("somebody"))
 		c := w.waiting(e, "somebody")
 		require.True(w, c.Native)
 		require.ErrorIs(w, a.Transfer(w.Context(), c), election.ErrNoCandidate)
 		require.NoError(w, a.Err())
 		w.resign(a)
 	})
+}
+
+// A Transfer that is given up before it came to anything leaves the term as it
+// was: its health check as well, and what that does in the end.
+func TestATransferThatIsGivenUpBeforeItBeganLeavesTheTermAsItWas(t *testing.T) {
+	inBubble(t, func(w *world) {
+		var p patient
+		a := w.campaign(stand(w.At(1), p.option()), "a")
+		b := w.start(w.Context(), stand(w.At(0)), "b")
+		to := w.waiting(stand(w.At(0)), "b")
+		hold := make(chan struct{})
+		in := w.Srv.Inject(etcdtest.Fault{Members: []int{1}, Path: "/v3/kv/txn", Times: 1, Hold: hold})
+		said := make(chan error, 1)
+		go func() { said <- a.Proclaim(w.Context(), []byte("a2")) }()
+		require.NoError(w, in.Await(w.Context(), 1))
+		ctx, cancel := context.WithTimeout(w.Context(), time.Second)
+		defer cancel()
+		require.ErrorIs(w, a.Transfer(ctx, to), context.DeadlineExceeded)
+		require.NoError(w, a.Err())
+		close(hold)
+		require.NoError(w, <-said)
+		p.sick.Store(true)
+		require.ErrorIs(w, w.Ended(a.Context()), election.ErrUnhealthy)
+		w.resign(w.leads(b)) // after its grace
+		require.ErrorIs(w, a.Resign(w.Context()), election.ErrUnhealthy)
+		require.Empty(w, w.line())
+	}, three...)
 }

@@ -15,11 +15,12 @@ import (
 // transaction. There are no timers: an idle client pays no latency, and a busy
 // one shares the cost of a request, and of a raft entry, among its callers.
 //
-// Why so few under way: a request costs the server far more than one more
-// member of it, so two small ones in parallel are slower than one large one,
-// even for those who wait for it. Two single calls are the exception, because
-// each would wait for the whole of the other; and what fills a request gains
-// nothing by waiting.
+// Why so few under way: a request costs the server as much as a good many
+// members of one, so a few callers are served faster by one request that they
+// share than by two, even those who wait for it. Two leave side by side where
+// each is a single call, which would otherwise wait for the whole of the other,
+// and where so many calls wait that either is worth its cost (worthwhile): then
+// the server decodes one while it commits the other.
 //
 // What may travel together (batch_take.go):
 //   - No write of one member may meet anything that another member compares,
@@ -44,20 +45,21 @@ import (
 // A group gathers calls of one sort: reads or writes.
 //
 // A place is the right to have a request under way; there are limit of them.
-// While anybody waits in the queue at least one is taken, and whoever gives a
-// place up looks whether a batch, or a call alone, is to leave in it.
+// While anybody waits in the queue at least one is taken, or somebody gathers,
+// and whoever gives a place up, or has gathered, looks what is to leave now.
 type group struct {
 	c     *Client
 	limit int // places
 	write bool
 	full  atomic.Bool // the server said it has no space left, and no put sent since has succeeded
 
-	mu     sync.Mutex
-	flying int // places taken
-	riding int // calls on their way in them
-	queue  []*call
-	limits batchLimits
-	claims claims // of the batch that is being put together
+	mu        sync.Mutex
+	flying    int // places taken
+	riding    int // calls on their way in them
+	gathering int // those who wait for callers to come back
+	queue     []*call
+	limits    batchLimits
+	claims    claims // of the batch that is being put together
 }
 
 func newGroup(c *Client, limit int, write bool) *group {
@@ -107,24 +109,28 @@ func (g *group) inPlace(ctx context.Context, k *call) (OpResult, error) {
 
 // enter takes a place, or puts k in the queue and reports false.
 func (g *group) enter(k *call) bool {
-	var batch []*call
+	var leave bool
 	g.mu.Lock()
-	at := len(g.queue) == 0 && (g.flying == 0 || g.besideOne())
+	at := len(g.queue) == 0 && g.mayLeave(1)
 	switch {
 	case at:
 		g.flying++
 		g.riding++
 	case k != nil:
 		g.queue = append(g.queue, k)
-		batch = g.depart()
+		if leave = g.mayLeave(len(g.queue)); leave {
+			g.gathering++
+		}
 	}
 	g.mu.Unlock()
-	g.launch(batch)
+	if leave {
+		collect := func() { g.launch(g.gather()) }
+		if g.c.start(collect) != nil {
+			collect() // the client is closed, which ends them at once
+		}
+	}
 	return at
 }
-
-// besideOne reports whether there is a place beside a single call under way.
-func (g *group) besideOne() bool { return g.flying < g.limit && g.riding <= 1 }
 
 // withdraw is for a caller who gives up. It reports whether k is on its way
 // with others or has an outcome; otherwise it was never sent and will not be.
@@ -148,16 +154,17 @@ func (g *group) withdraw(k *call) (sent bool) {
 // may leave in it.
 func (g *group) next(n int) { g.launch(g.advance(n)) }
 
-// launch sends batch, in the place that it has taken.
-func (g *group) launch(batch []*call) {
-	if len(batch) > 0 && g.c.start(func() { g.fly(batch) }) != nil {
-		g.fly(batch) // the client is closed, which ends the batch at once
+// launch sends batches, in the places that they have taken.
+func (g *group) launch(batches [][]*call) {
+	for _, batch := range batches {
+		if g.c.start(func() { g.fly(batch) }) != nil {
+			g.fly(batch) // the client is closed, which ends the batch at once
+		}
 	}
 }
 
-// advance gives up the place of n calls and gives the next batch to send, if
-// there is one to leave now.
-func (g *group) advance(n int) []*call {
+// advance gives up the place of n calls and gives the batches to send now.
+func (g *group) advance(n int) [][]*call {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.flying--
@@ -165,37 +172,71 @@ func (g *group) advance(n int) []*call {
 	return g.depart()
 }
 
-// depart takes a place for the next batch of several members, if there is one
-// to leave now. A call that leaves without company goes as itself, sent by its
-// caller, who owns the place. g.mu is held.
-func (g *group) depart() []*call {
-	n := len(g.queue)
-	if n == 0 || g.flying > 0 && !g.besideOne() && !(g.flying < g.limit && n >= g.limits.ops) {
-		return nil
+// depart takes places for the batches of several members that are to leave now.
+// A call that leaves without company goes as itself, sent by its caller, who
+// owns the place. g.mu is held.
+func (g *group) depart() (batches [][]*call) {
+	for n := len(g.queue); n > 0 && g.mayLeave(n); n = len(g.queue) {
+		batch := g.take(g.share(n))
+		g.flying++
+		g.riding += len(batch)
+		if len(batch) > 1 {
+			batches = append(batches, batch)
+			continue
+		}
+		batch[0].place = true
+		close(batch[0].done)
 	}
-	batch := g.take()
-	g.flying++
-	g.riding += len(batch)
-	if len(batch) > 1 {
-		return batch
-	}
-	batch[0].place = true
-	close(batch[0].done)
-	return nil
+	return batches
 }
 
-// gather lets those whose calls have just returned run before the next batch
-// leaves: many make their next call at once, and would otherwise find the queue
-// gone. It yields as long as the queue grows, and never waits.
-func (g *group) gather() {
-	for last := -1; ; {
-		g.mu.Lock()
-		n := len(g.queue)
-		g.mu.Unlock()
-		if n == last || n >= maxTxnOps {
-			return
-		}
-		last = n
-		runtime.Gosched()
+// worthwhile is how many calls a request must have to leave beside another that
+// is shared. Measured, see docs/performance.md: with fewer, callers wait longer.
+const worthwhile = 32
+
+// mayLeave reports whether some of n calls that wait may leave now.
+func (g *group) mayLeave(n int) bool {
+	switch {
+	case g.gathering > 0: // whoever gathers sees to them all
+		return false
+	case g.flying == 0:
+		return true
 	}
+	return g.flying < g.limit && (g.riding <= 1 || n >= worthwhile)
+}
+
+// share is how many of the n calls that wait leave in one request: all, or
+// their part where the rest is worth a request that leaves beside it.
+func (g *group) share(n int) int {
+	if places := g.limit - g.flying; places > 1 && n >= places*worthwhile {
+		return (n + places - 1) / places
+	}
+	return n
+}
+
+// comeBack gives up the place of n calls that have just returned, whose callers
+// may make their next call at once, and gives the batches to send then.
+func (g *group) comeBack(n int) [][]*call {
+	g.mu.Lock()
+	g.flying--
+	g.riding -= n
+	g.gathering++
+	g.mu.Unlock()
+	return g.gather()
+}
+
+// gather lets callers run as long as the queue grows, without ever waiting, and
+// gives the batches to send then. Where several gather at a time, the last sees
+// to all. Who calls it has counted itself among the gathering.
+func (g *group) gather() [][]*call {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for last := -1; len(g.queue) != last && last < g.limit*maxTxnOps; {
+		last = len(g.queue)
+		g.mu.Unlock()
+		runtime.Gosched()
+		g.mu.Lock()
+	}
+	g.gathering--
+	return g.depart()
 }

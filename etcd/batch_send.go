@@ -14,14 +14,15 @@ import (
 
 // How shared requests are sent, and what becomes of their members.
 
-// fly sends batch in a place, and after it whatever waits, until the place is
-// free or inherited.
+// fly sends batch in a place, and after it what is to leave next, until there
+// is nothing.
 func (g *group) fly(batch []*call) {
 	var wait *backoff.ExponentialBackOff
-	for len(batch) > 0 {
+	for {
+		var next [][]*call
 		if until := g.send(batch); until.IsZero() {
 			wait = nil
-			g.gather()
+			next = g.comeBack(len(batch))
 		} else {
 			// Nobody took it, and its members wait in the queue again.
 			if wait == nil {
@@ -31,8 +32,13 @@ func (g *group) fly(batch []*call) {
 			if sleep(context.Background(), g.c.life, pause) != nil {
 				wait = nil // closed: what follows fails at once
 			}
+			next = g.advance(len(batch))
 		}
-		batch = g.advance(len(batch))
+		if len(next) == 0 {
+			return
+		}
+		batch = next[0]
+		g.launch(next[1:])
 	}
 }
 

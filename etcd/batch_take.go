@@ -55,24 +55,26 @@ func (l *batchLimits) learn(kind error, p *party) {
 	}
 }
 
-// take picks from the queue, oldest first, what may travel together. The
-// oldest always does, so that nobody waits for ever.
-func (g *group) take() []*call {
-	if len(g.queue) == 0 {
-		return nil
-	}
+// lookAhead is how many calls of the queue are looked at for one request. Calls
+// on one hot key cannot travel together, and each request would look at all.
+const lookAhead = 4 * maxTxnOps
+
+// take picks from the queue, oldest first, up to most calls that may travel
+// together. The oldest always does, so that nobody waits for ever.
+func (g *group) take(most int) []*call {
 	var (
-		p    = party{calls: make([]*call, 0, min(len(g.queue), g.limits.ops))}
-		full = g.write && g.full.Load()
-		rest = g.queue[:0]
+		p         = party{calls: make([]*call, 0, min(most, g.limits.ops))}
+		spaceless = g.write && g.full.Load()
+		rest      = g.queue[:0]
 	)
 	g.claims.reset()
 	for i, k := range g.queue {
-		if len(p.calls) > 0 && len(p.calls)+1+p.depth > g.limits.ops { // nobody else fits
+		full := len(p.calls) == most || len(p.calls) > 0 && len(p.calls)+1+p.depth > g.limits.ops
+		if full || i == lookAhead {
 			rest = append(rest, g.queue[i:]...)
 			break
 		}
-		fits := len(p.calls) == 0 || g.limits.fits(&p, k) && (!full || k.puts == p.puts)
+		fits := len(p.calls) == 0 || g.limits.fits(&p, k) && (!spaceless || k.puts == p.puts)
 		if fits && g.claims.admit(k.touches) {
 			p.join(k)
 		} else {

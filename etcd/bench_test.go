@@ -96,7 +96,7 @@ func BenchmarkTake(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				g.queue = append(g.queue[:0], calls...)
-				g.take()
+				g.take(maxTxnOps)
 			}
 		})
 	}

@@ -12,7 +12,7 @@ import (
 
 func TestALockTakenAfterAReleaseThatHadToBeRepeatedStays(t *testing.T) {
 	inBubble(t, func(w *world) {
-		m := lock.New(w.session(), "deploy")
+		m := lock.New(w.Session(), "deploy")
 		h := w.acquire(m)
 		ctx, cancel := context.WithCancel(w.Context())
 		cancel()

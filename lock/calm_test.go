@@ -10,6 +10,7 @@ import (
 
 	"github.com/quorate/quorate/etcd"
 	"github.com/quorate/quorate/etcdtest"
+	"github.com/quorate/quorate/internal/linetest"
 	"github.com/quorate/quorate/lock"
 )
 
@@ -25,10 +26,10 @@ func (w *world) calm(m contender) {
 
 func TestACalmLockIsTakenByAShorterRequestAndAsSafely(t *testing.T) {
 	inBubble(t, func(w *world) {
-		s := w.session()
+		s := w.Session()
 		m := lock.New(s, "deploy")
 		var sizes []int
-		w.srv.Inject(etcdtest.Fault{Path: "/v3/kv/txn", Match: func(r *etcdtest.Request) bool {
+		w.Srv.Inject(etcdtest.Fault{Path: "/v3/kv/txn", Match: func(r *etcdtest.Request) bool {
 			if body, _ := json.Marshal(r.Body); bytes.Contains(body, []byte("request_put")) {
 				sizes = append(sizes, len(body))
 			}
@@ -38,7 +39,7 @@ func TestACalmLockIsTakenByAShorterRequestAndAsSafely(t *testing.T) {
 		require.Less(w, sizes[9], sizes[0]*3/4)
 
 		// Somebody else is there: it waits as ever.
-		other := w.acquire(lock.New(w.session(), "deploy"))
+		other := w.acquire(lock.New(w.Session(), "deploy"))
 		c := w.start(w.Context(), m)
 		w.waits(c)
 		require.Len(w, w.line("deploy"), 2)
@@ -47,7 +48,7 @@ func TestACalmLockIsTakenByAShorterRequestAndAsSafely(t *testing.T) {
 
 		// And other kinds of locks are found out.
 		w.calm(m)
-		w.srv.Put(lock.Root+"deploy/settings", []byte(`{"kind":"semaphore","limit":3}`))
+		w.Srv.Put(lock.Root+"deploy/settings", []byte(`{"kind":"semaphore","limit":3}`))
 		_, err := m.Acquire(w.Context())
 		require.ErrorIs(w, err, lock.ErrMismatch)
 	})
@@ -55,11 +56,11 @@ func TestACalmLockIsTakenByAShorterRequestAndAsSafely(t *testing.T) {
 
 func TestACalmLockSurvivesWhateverBefallsItsRequests(t *testing.T) {
 	for _, m := range mishaps {
-		if underRace && !m.telling {
+		if linetest.UnderRace && !m.Telling {
 			continue
 		}
 		for _, k := range []kind{kinds[0], kinds[1]} {
-			t.Run(k.name+", "+m.name, func(t *testing.T) {
+			t.Run(k.name+", "+m.Name, func(t *testing.T) {
 				for step := 0; ; step++ {
 					hit := false
 					inBubble(t, func(w *world) {

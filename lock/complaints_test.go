@@ -24,6 +24,9 @@ import (
 //	a committed acquire without an answer is an orphan: TestWhateverBefallsAnyRequestOfAContender
 //	an unlock that did nothing looks like one that did (redsync#81): TestReleaseOfAStaleHandleNeverTouchesANewerLock
 //	a cancellation hides behind another error (redsync#164): TestAWaitThatTimesOutSaysWhoHoldsTheLockAndLeavesTheLine
+//	a live lease is revoked (etcd-io/etcd#15247): TestEveryLossOfAHeldLockEndsItsContextWithItsCauseAndTheGuardRefuses
+//	a command that runs on when its lock is lost (etcd-io/etcd#7983): TestARevokedLeaseEndsTheGroup of the command
+//	writes under the lock are not guarded (curator#1204): TestAWriteThatWasUnderWayWhenTheLockWasLostIsRefused
 //	a semaphore lets too many in (kazoo#213): TestUnderRandomTroubleNobodyIsInBesideWhomItExcludes
 
 // etcd-io/etcd#11051, #11007, #19597, #16221: it believes that it has won, or
@@ -35,7 +38,7 @@ func TestAWaiterWhoseSessionExpiresNeitherWinsNorWaitsForEver(t *testing.T) {
 			front := w.acquire(k.front(other))
 			c := w.start(w.Context(), k.mine(s))
 			began := time.Now()
-			w.srv.Inject(etcdtest.Fault{Path: "/v3/lease/keepalive", Members: []int{1}, LoseRequest: true})
+			w.Srv.Inject(etcdtest.Fault{Path: "/v3/lease/keepalive", Members: []int{1}, LoseRequest: true})
 			require.ErrorIs(w, w.fails(c), etcd.ErrSessionExpired, k.name)
 			require.Less(w, time.Since(began), s.TTL())
 			w.release(front)
@@ -52,17 +55,17 @@ func TestAWaitThatIsWonAtTheVeryMomentTheSessionExpiresIsNotWon(t *testing.T) {
 			other, s := w.apart()
 			front := w.acquire(aMutex(other))
 			c := w.start(w.Context(), aMutex(s))
-			w.srv.Inject(etcdtest.Fault{Path: "/v3/lease/keepalive", Members: []int{1}, LoseRequest: true})
+			w.Srv.Inject(etcdtest.Fault{Path: "/v3/lease/keepalive", Members: []int{1}, LoseRequest: true})
 			time.Sleep(time.Until(s.Deadline()) - early)
 			w.release(front)
 			got := <-c
-			if got.err != nil {
-				require.ErrorIs(w, got.err, etcd.ErrSessionExpired)
+			if got.Err != nil {
+				require.ErrorIs(w, got.Err, etcd.ErrSessionExpired)
 				require.Zero(w, early)
 			} else { // a nanosecond before it was still good
 				require.NotZero(w, early)
-				require.True(w, w.guardedBy(other, got.h.Guard()))
-				require.ErrorIs(w, w.ended(got.h), etcd.ErrSessionExpired)
+				require.True(w, w.guardedBy(other, got.Got.Guard()))
+				require.ErrorIs(w, w.ended(got.Got), etcd.ErrSessionExpired)
 			}
 		}, three...)
 	}
@@ -78,8 +81,8 @@ func TestAWriteThatWasUnderWayWhenTheLockWasLostIsRefused(t *testing.T) {
 			// The process looks, finds that it holds the lock, sends the write,
 			// and all of it is held up for longer than the lease lasts.
 			require.NoError(w, h.Err())
-			w.srv.Inject(etcdtest.Fault{Members: []int{1}, Path: "/v3/kv/txn", Times: 1, Delay: time.Minute})
-			w.srv.Inject(etcdtest.Fault{Members: []int{1}, Path: "/v3/lease/keepalive", LoseRequest: true})
+			w.Srv.Inject(etcdtest.Fault{Members: []int{1}, Path: "/v3/kv/txn", Times: 1, Delay: time.Minute})
+			w.Srv.Inject(etcdtest.Fault{Members: []int{1}, Path: "/v3/lease/keepalive", LoseRequest: true})
 			refused := make(chan bool)
 			go func() {
 				r, err := s.Client().Txn(w.Context(), etcd.Txn{
@@ -92,7 +95,7 @@ func TestAWriteThatWasUnderWayWhenTheLockWasLostIsRefused(t *testing.T) {
 			require.True(w, w.guardedBy(other, n.Guard()))
 			require.True(w, <-refused, k.name)
 			time.Sleep(2 * time.Minute)
-			kv, _ := w.srv.Get("protected")
+			kv, _ := w.Srv.Get("protected")
 			require.Equal(w, "x", string(kv.Value))
 			w.release(n)
 		}, three...)
@@ -117,7 +120,7 @@ func TestAnAcquisitionThatFailsStaysInNoLine(t *testing.T) {
 						fault.HoldReply, fault.Path, fault.Times = hold, "/v3/kv/txn", 1
 					}
 					fault.Members = []int{1}
-					in := w.srv.Inject(fault)
+					in := w.Srv.Inject(fault)
 					ctx, cancel := context.WithTimeout(w.Context(), 3*time.Second)
 					defer cancel()
 					_, err := k.mine(s).Acquire(ctx)
@@ -135,7 +138,7 @@ func TestAnAcquisitionThatFailsStaysInNoLine(t *testing.T) {
 // fronts gives the keys of a holder.
 func (w *world) fronts(h *lock.Handle) []string {
 	var keys []string
-	for _, kv := range w.srv.KeyValues(lock.Root) {
+	for _, kv := range w.Srv.KeyValues(lock.Root) {
 		if kv.CreateRevision == h.Token() {
 			keys = append(keys, kv.Key)
 		}
@@ -147,17 +150,17 @@ func (w *world) fronts(h *lock.Handle) []string {
 func TestALostReplyIsNotMadeGoodByASecondCommit(t *testing.T) {
 	for _, k := range kinds[:7] {
 		inBubble(t, func(w *world) {
-			s := w.session()
+			s := w.Session()
 			w.release(w.acquire(k.mine(s))) // what all parties agree on stands there from now on
-			before := len(w.srv.Events())
+			before := len(w.Srv.Events())
 			lose := etcdtest.Fault{Path: "/v3/kv/txn", Times: 1, LoseReply: true}
-			in := w.srv.Inject(lose)
+			in := w.Srv.Inject(lose)
 			h := w.acquire(k.mine(s))
-			again := w.srv.Inject(lose)
+			again := w.Srv.Inject(lose)
 			w.release(h)
 			require.Equal(w, []int{1, 1}, []int{in.Hits(), again.Hits()})
 			created, deleted := 0, 0
-			for _, ev := range w.srv.Events()[before:] {
+			for _, ev := range w.Srv.Events()[before:] {
 				switch {
 				case ev.Deleted:
 					deleted++
@@ -177,10 +180,10 @@ func TestALostReplyIsNotMadeGoodByASecondCommit(t *testing.T) {
 // etcd-io/etcd#6681: Close hangs.
 func TestClosingTheSessionEndsHoldersAndWaitersAndReturnsAlsoIfEtcdDoesNot(t *testing.T) {
 	inBubble(t, func(w *world) {
-		s := w.session()
+		s := w.Session()
 		h := w.acquire(aMutex(s))
 		c := w.start(w.Context(), aMutex(s))
-		w.srv.Pause(0)
+		w.Srv.Pause(0)
 		ctx, cancel := context.WithTimeout(w.Context(), 3*time.Second)
 		defer cancel()
 		began := time.Now()
@@ -199,7 +202,7 @@ func TestATimeoutOfTheAcquisitionDoesNotEndTheLock(t *testing.T) {
 	for _, k := range kinds[:6] {
 		inBubble(t, func(w *world) {
 			ctx, cancel := context.WithTimeout(w.Context(), time.Second)
-			s, err := etcd.NewSession(ctx, w.client())
+			s, err := etcd.NewSession(ctx, w.Client())
 			require.NoError(w, err)
 			defer s.Close(w.Context())
 			h, err := k.mine(s).Acquire(ctx)

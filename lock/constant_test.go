@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/quorate/quorate/etcdtest"
+	"github.com/quorate/quorate/internal/linetest"
 	"github.com/quorate/quorate/lock"
 )
 
@@ -19,7 +20,7 @@ import (
 
 func TestInALockInConstantUseAContenderCostsTwoRequestsAndNoWatch(t *testing.T) {
 	inBubble(t, func(w *world) {
-		a, b := lock.New(w.session(), "deploy"), lock.New(w.session(), "deploy")
+		a, b := lock.New(w.Session(), "deploy"), lock.New(w.Session(), "deploy")
 		held := w.acquire(a)
 		turn := func(m *lock.Mutex) {
 			c := w.start(w.Context(), m)
@@ -30,37 +31,37 @@ func TestInALockInConstantUseAContenderCostsTwoRequestsAndNoWatch(t *testing.T) 
 			turn(b)
 			turn(a)
 		}
-		before, watches := w.srv.Requests(), w.srv.Watches()
+		before, watches := w.Srv.Requests(), w.Srv.Watches()
 		const turns = 20
 		for range turns {
 			turn(b)
 			turn(a)
 		}
-		after := w.srv.Requests()
+		after := w.Srv.Requests()
 		require.Equal(w, before["/v3/kv/txn"]+2*2*turns, after["/v3/kv/txn"])
 		require.Equal(w, before["/v3/kv/range"], after["/v3/kv/range"])
-		require.Equal(w, watches, w.srv.Watches())
+		require.Equal(w, watches, w.Srv.Watches())
 		w.release(held)
 		time.Sleep(time.Second)
-		require.Zero(w, w.srv.Watches(), "what nobody wants any more is closed")
+		require.Zero(w, w.Srv.Watches(), "what nobody wants any more is closed")
 	})
 }
 
 func TestManyGoroutinesOfManySessionsTakeTurnsWithoutEnd(t *testing.T) {
 	turns := 25
-	if underRace {
+	if linetest.UnderRace {
 		turns = 8
 	}
 	for name, trouble := range map[string]func(w *world, rnd *rand.Rand){
 		"undisturbed":        func(*world, *rand.Rand) {},
-		"watches break":      func(w *world, _ *rand.Rand) { w.srv.DropWatches() },
-		"history is trimmed": func(w *world, _ *rand.Rand) { _ = w.srv.Compact(w.srv.Revision()) },
+		"watches break":      func(w *world, _ *rand.Rand) { w.Srv.DropWatches() },
+		"history is trimmed": func(w *world, _ *rand.Rand) { _ = w.Srv.Compact(w.Srv.Revision()) },
 		"events are held up": func(w *world, _ *rand.Rand) {
-			w.srv.StallWatches()
+			w.Srv.StallWatches()
 			time.Sleep(20 * time.Millisecond)
-			w.srv.ResumeWatches()
+			w.Srv.ResumeWatches()
 		},
-		"replies are lost":    func(w *world, _ *rand.Rand) { w.srv.Inject(etcdtest.Fault{LoseReply: true, Times: 2}) },
+		"replies are lost":    func(w *world, _ *rand.Rand) { w.Srv.Inject(etcdtest.Fault{LoseReply: true, Times: 2}) },
 		"waiters are deleted": func(w *world, rnd *rand.Rand) { deleteAWaiter(w, rnd) },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -72,7 +73,7 @@ func TestManyGoroutinesOfManySessionsTakeTurnsWithoutEnd(t *testing.T) {
 					done   = make(chan struct{})
 				)
 				for range 3 {
-					m := lock.New(w.session(), "deploy")
+					m := lock.New(w.Session(), "deploy")
 					for range 3 {
 						wg.Go(func() {
 							for range turns {
@@ -114,7 +115,7 @@ func TestManyGoroutinesOfManySessionsTakeTurnsWithoutEnd(t *testing.T) {
 // deleteAWaiter deletes the key of somebody who waits.
 func deleteAWaiter(w *world, rnd *rand.Rand) {
 	if keys := w.line("deploy"); len(keys) > 1 {
-		w.srv.Delete(keys[1+rnd.IntN(len(keys)-1)])
+		w.Srv.Delete(keys[1+rnd.IntN(len(keys)-1)])
 	}
 }
 
@@ -122,7 +123,7 @@ func deleteAWaiter(w *world, rnd *rand.Rand) {
 func TestAWaiterWhoseKeyIsGoneDoesNotGetTheLockThatIsReleasedRightAfter(t *testing.T) {
 	for _, turns := range []int{0, 4} { // of a fresh line, and of one in constant use
 		inBubble(t, func(w *world) {
-			a, b := lock.New(w.session(), "deploy"), lock.New(w.session(), "deploy")
+			a, b := lock.New(w.Session(), "deploy"), lock.New(w.Session(), "deploy")
 			held := w.acquire(a)
 			for i := range turns {
 				c := w.start(w.Context(), []*lock.Mutex{b, a}[i%2])
@@ -130,7 +131,7 @@ func TestAWaiterWhoseKeyIsGoneDoesNotGetTheLockThatIsReleasedRightAfter(t *testi
 				held = w.gets(c)
 			}
 			c := w.start(w.Context(), b)
-			w.srv.Delete(w.line("deploy")[1])
+			w.Srv.Delete(w.line("deploy")[1])
 			synctest.Wait()
 			w.release(held)
 			require.ErrorIs(w, w.fails(c), lock.ErrDeleted)
@@ -142,14 +143,14 @@ func TestAWaiterWhoseKeyIsGoneDoesNotGetTheLockThatIsReleasedRightAfter(t *testi
 // watchLater has the next watch connection wait until the function is called.
 func (w *world) watchLater() (let func()) {
 	hold := make(chan struct{})
-	w.srv.DropWatches()
-	w.srv.Inject(etcdtest.Fault{Path: "/v3/watch", Hold: hold})
+	w.Srv.DropWatches()
+	w.Srv.Inject(etcdtest.Fault{Path: "/v3/watch", Hold: hold})
 	return func() { close(hold) }
 }
 
 func TestAKeyThatGoesBeforeItIsWatchedIsMissed(t *testing.T) {
 	inBubble(t, func(w *world) {
-		a, b := lock.New(w.session(), "deploy"), lock.New(w.session(), "deploy")
+		a, b := lock.New(w.Session(), "deploy"), lock.New(w.Session(), "deploy")
 		held := w.acquire(a)
 		for i := range 5 {
 			c := w.start(w.Context(), []*lock.Mutex{b, a}[i%2])
@@ -158,12 +159,12 @@ func TestAKeyThatGoesBeforeItIsWatchedIsMissed(t *testing.T) {
 		}
 		// b holds, by a key that is not used again: a late attempt may create it.
 		w.release(held)
-		w.srv.Inject(etcdtest.Fault{Path: "/v3/kv/txn", Times: 1, LoseReply: true})
+		w.Srv.Inject(etcdtest.Fault{Path: "/v3/kv/txn", Times: 1, LoseReply: true})
 		w.release(w.acquire(b))
 		held = w.acquire(a)
 		let := w.watchLater()
 		c := w.start(w.Context(), b)
-		w.srv.Delete(w.line("deploy")[1])
+		w.Srv.Delete(w.line("deploy")[1])
 		let()
 		synctest.Wait()
 		w.release(held)
@@ -173,12 +174,12 @@ func TestAKeyThatGoesBeforeItIsWatchedIsMissed(t *testing.T) {
 
 func TestAKeyThatGoesWhileALostReplyIsMadeGoodIsMissed(t *testing.T) {
 	inBubble(t, func(w *world) {
-		s := w.session()
-		w.srv.Inject(etcdtest.Fault{Path: "/v3/kv/txn", Times: 1, LoseReply: true})
+		s := w.Session()
+		w.Srv.Inject(etcdtest.Fault{Path: "/v3/kv/txn", Times: 1, LoseReply: true})
 		let := w.watchLater()
 		c := w.start(w.Context(), lock.New(s, "deploy"))
 		time.Sleep(time.Second)
-		w.srv.Delete(w.line("deploy")[0])
+		w.Srv.Delete(w.line("deploy")[0])
 		let()
 		require.ErrorIs(w, w.fails(c), lock.ErrDeleted)
 		require.Empty(w, w.line("deploy"))

@@ -3,129 +3,59 @@ package lock_test
 import (
 	"context"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/quorate/quorate/etcd"
 	"github.com/quorate/quorate/etcdtest"
+	"github.com/quorate/quorate/internal/linetest"
 	"github.com/quorate/quorate/lock"
 )
 
-// A world is an in-memory cluster in a bubble, where time is virtual. What is
-// left over at the end fails the test: goroutines, connections, keys.
-type world struct {
-	*testing.T
-	srv *etcdtest.Server
-}
+// A world is where a test takes place.
+type world struct{ *linetest.World }
 
 func inBubble(t *testing.T, f func(w *world), opts ...etcdtest.Option) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
-		w := &world{t, etcdtest.Start(t, opts...)}
-		f(w)
-	})
+	linetest.InBubble(t, func(w *linetest.World) { f(&world{w}) }, opts...)
 }
 
-// client makes a client of its own, as another process would have.
-func (w *world) client(change ...func(*etcd.Config)) *etcd.Client {
-	w.Helper()
-	cfg := etcd.Config{Endpoints: w.srv.URLs(), Dial: w.srv.Dial}
-	for _, f := range change {
-		f(&cfg)
-	}
-	c, err := etcd.New(cfg)
-	require.NoError(w, err)
-	w.Cleanup(func() { require.NoError(w, c.Close()) })
-	return c
-}
+var three = linetest.Three
 
-// session makes a session with a client of its own.
-func (w *world) session(opts ...etcd.SessionOption) *etcd.Session {
-	w.Helper()
-	s, err := etcd.NewSession(w.Context(), w.client(), opts...)
-	require.NoError(w, err)
-	w.Cleanup(func() { _ = s.Close(context.Background()) })
-	return s
-}
+// apart gives sessions at members of their own, so that what befalls the one
+// does not touch the other.
+func (w *world) apart() (first, second *etcd.Session) { return w.At(0), w.At(1) }
 
 // line gives the keys in the line of a lock, oldest first.
-func (w *world) line(name string) []string {
-	kvs := w.srv.KeyValues(lock.Root + name + "/")
-	var keys []string
-	for len(keys) < len(kvs) {
-		oldest := -1
-		for i, kv := range kvs {
-			if kv.CreateRevision != 0 && (oldest < 0 || kv.CreateRevision < kvs[oldest].CreateRevision) {
-				oldest = i
-			}
-		}
-		keys = append(keys, kvs[oldest].Key)
-		kvs[oldest].CreateRevision = 0
-	}
-	return keys
-}
+func (w *world) line(name string) []string { return w.Keys(lock.Root + name + "/") }
 
 // acquired is the outcome of an acquisition.
-type acquired struct {
-	h   *lock.Handle
-	err error
-}
+type acquired = linetest.Outcome[*lock.Handle]
 
 // contender is what can be acquired.
 type contender interface {
 	Acquire(context.Context) (*lock.Handle, error)
 }
 
-// start acquires in a goroutine of its own, and returns once that can't get any
-// further by itself.
+// start acquires in a goroutine of its own.
 func (w *world) start(ctx context.Context, m contender) <-chan acquired {
-	c := make(chan acquired, 1)
-	go func() {
-		h, err := m.Acquire(ctx)
-		c <- acquired{h, err}
-	}()
-	synctest.Wait()
-	return c
+	return linetest.Start(func() (*lock.Handle, error) { return m.Acquire(ctx) })
 }
 
-// waits asserts that an acquisition has not come to an end.
 func (w *world) waits(c <-chan acquired) {
 	w.Helper()
-	synctest.Wait()
-	select {
-	case a := <-c:
-		w.Fatalf("acquired or failed instead of waiting: %v", a.err)
-	default:
-	}
+	linetest.Waits(w, c)
 }
 
-// gets waits for an acquisition to succeed.
 func (w *world) gets(c <-chan acquired) *lock.Handle {
 	w.Helper()
-	select {
-	case a := <-c:
-		require.NoError(w, a.err)
-		return a.h
-	case <-time.After(time.Minute):
-		w.Fatal("not acquired within a minute")
-		return nil
-	}
+	return linetest.Gets(w, c)
 }
 
-// fails waits for an acquisition to fail.
 func (w *world) fails(c <-chan acquired) error {
 	w.Helper()
-	select {
-	case a := <-c:
-		require.Error(w, a.err)
-		require.Nil(w, a.h)
-		return a.err
-	case <-time.After(time.Minute):
-		w.Fatal("no outcome within a minute")
-		return nil
-	}
+	return linetest.Fails(w, c)
 }
 
 func (w *world) acquire(m contender) *lock.Handle {
@@ -153,23 +83,11 @@ func (w *world) guarded(s *etcd.Session, h *lock.Handle) bool {
 
 func (w *world) guardedBy(s *etcd.Session, g etcd.Cmp) bool {
 	w.Helper()
-	r, err := s.Client().Txn(w.Context(), etcd.Txn{If: []etcd.Cmp{g}, Then: []etcd.Op{etcd.Put("protected", []byte("x"))}})
-	require.NoError(w, err)
-	return r.Succeeded
+	return w.Guarded(s.Client(), g)
 }
 
 // ended waits until the handle's context has ended, and gives the cause.
 func (w *world) ended(h *lock.Handle) error {
 	w.Helper()
-	select {
-	case <-h.Context().Done():
-		return context.Cause(h.Context())
-	case <-time.After(time.Minute):
-		w.Fatal("the lock's context has not ended within a minute")
-		return nil
-	}
+	return w.Ended(h.Context())
 }
-
-// three members: the second is for the party that is troubled, the first for
-// the others, and the third makes a quorum with it.
-var three = []etcdtest.Option{etcdtest.WithMembers(3)}

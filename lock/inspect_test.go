@@ -17,7 +17,7 @@ import (
 func TestHolderAndWaitersTellWhoIsThereAndSinceWhen(t *testing.T) {
 	inBubble(t, func(w *world) {
 		meta := lock.WithMetadata(map[string]string{"ticket": "OPS-17"})
-		m := lock.New(w.session(), "deploy", meta)
+		m := lock.New(w.Session(), "deploy", meta)
 		_, err := m.Holder(w.Context())
 		require.ErrorIs(w, err, lock.ErrNotHeld)
 		since := time.Now()
@@ -25,7 +25,7 @@ func TestHolderAndWaitersTellWhoIsThereAndSinceWhen(t *testing.T) {
 		time.Sleep(time.Minute)
 		var waiting []<-chan acquired
 		for range 3 {
-			waiting = append(waiting, w.start(w.Context(), lock.New(w.session(), "deploy")))
+			waiting = append(waiting, w.start(w.Context(), lock.New(w.Session(), "deploy")))
 		}
 		holder, err := m.Holder(w.Context())
 		require.NoError(w, err)
@@ -57,8 +57,8 @@ func TestAForeignContenderIsShownByItsKeyAndCountsAsHolder(t *testing.T) {
 		for i, value := range []string{"", "garbage", `{"kind":""}`, `{"kind":"writer","weight":-1}`, "\x00\xff"} {
 			name := string(rune('a' + i))
 			key := lock.Root + name + "/694d9a7c1f0b2e05"
-			rev := w.srv.Put(key, []byte(value))
-			m := lock.New(w.session(), name)
+			rev := w.Srv.Put(key, []byte(value))
+			m := lock.New(w.Session(), name)
 			h, err := m.Holder(w.Context())
 			require.NoError(w, err)
 			require.Equal(w, rev, h.Token)
@@ -66,7 +66,7 @@ func TestAForeignContenderIsShownByItsKeyAndCountsAsHolder(t *testing.T) {
 			_, err = m.TryAcquire(w.Context())
 			require.ErrorIs(w, err, lock.ErrHeld)
 			require.Contains(w, err.Error(), key)
-			kv, _ := w.srv.Get(key)
+			kv, _ := w.Srv.Get(key)
 			require.Equal(w, value, string(kv.Value), "never destroyed")
 		}
 	})
@@ -75,11 +75,11 @@ func TestAForeignContenderIsShownByItsKeyAndCountsAsHolder(t *testing.T) {
 func TestTheLoserOfABrokenLockSeesTheReasonAlsoWithinTheTimeItIsNotWatched(t *testing.T) {
 	for _, held := range []time.Duration{0, time.Minute} {
 		inBubble(t, func(w *world) {
-			m := lock.New(w.session(), "deploy")
+			m := lock.New(w.Session(), "deploy")
 			h := w.acquire(m)
-			next := w.start(w.Context(), lock.New(w.session(), "deploy"))
+			next := w.start(w.Context(), lock.New(w.Session(), "deploy"))
 			time.Sleep(held)
-			_, err := lock.New(w.session(), "deploy").Break(w.Context(), h.Token(), "stuck since noon")
+			_, err := lock.New(w.Session(), "deploy").Break(w.Context(), h.Token(), "stuck since noon")
 			require.NoError(w, err)
 			n := w.gets(next)
 			err = w.ended(h)
@@ -97,10 +97,10 @@ func TestTheLoserOfABrokenLockSeesTheReasonAlsoWithinTheTimeItIsNotWatched(t *te
 
 func TestBreakTakesExactlyWhoWasMeant(t *testing.T) {
 	inBubble(t, func(w *world) {
-		m := lock.New(w.session(), "deploy")
+		m := lock.New(w.Session(), "deploy")
 		h := w.acquire(m)
-		waiter := w.start(w.Context(), lock.New(w.session(), "deploy"))
-		third := w.start(w.Context(), lock.New(w.session(), "deploy"))
+		waiter := w.start(w.Context(), lock.New(w.Session(), "deploy"))
+		third := w.start(w.Context(), lock.New(w.Session(), "deploy"))
 		_, err := m.Break(w.Context(), h.Token()+1000, "typo")
 		require.ErrorIs(w, err, lock.ErrNotHeld)
 		ws, err := m.Waiters(w.Context())
@@ -125,9 +125,9 @@ func TestBreakTakesExactlyWhoWasMeant(t *testing.T) {
 
 func TestBreakWorksWhileEtcdIsFull(t *testing.T) {
 	inBubble(t, func(w *world) {
-		m := lock.New(w.session(), "deploy")
+		m := lock.New(w.Session(), "deploy")
 		h := w.acquire(m)
-		w.srv.SetNoSpace(true)
+		w.Srv.SetNoSpace(true)
 		_, err := m.Break(w.Context(), h.Token(), "stuck")
 		require.NoError(w, err)
 		require.ErrorIs(w, w.ended(h), lock.ErrDeleted)
@@ -137,7 +137,7 @@ func TestBreakWorksWhileEtcdIsFull(t *testing.T) {
 
 func TestAllListsEveryLockThatIsInUse(t *testing.T) {
 	inBubble(t, func(w *world) {
-		s := w.session()
+		s := w.Session()
 		a, b := w.acquire(lock.New(s, "a/b")), w.acquire(lock.New(s, "größe"))
 		c := w.start(w.Context(), lock.New(s, "a/b"))
 		var got []string
@@ -153,7 +153,7 @@ func TestAllListsEveryLockThatIsInUse(t *testing.T) {
 		w.release(a)
 		w.release(b)
 		w.release(w.gets(c))
-		w.srv.Put(lock.Root+"a b/x", nil)
+		w.Srv.Put(lock.Root+"a b/x", nil)
 		var failure error
 		for _, err := range lock.All(w.Context(), s.Client()) {
 			failure = errors.Join(failure, err)
@@ -164,12 +164,12 @@ func TestAllListsEveryLockThatIsInUse(t *testing.T) {
 
 func TestLookingAtALockNeedsNoSession(t *testing.T) {
 	inBubble(t, func(w *world) {
-		h := w.acquire(lock.New(w.session(), "deploy"))
-		c := w.client()
+		h := w.acquire(lock.New(w.Session(), "deploy"))
+		c := w.Client()
 		st, err := lock.Look(w.Context(), c, "deploy")
 		require.NoError(w, err)
 		require.Equal(w, h.Token(), st.Holders[0].Token)
-		require.Equal(w, w.srv.Revision(), st.Revision)
+		require.Equal(w, w.Srv.Revision(), st.Revision)
 		_, err = lock.Look(w.Context(), c, "")
 		require.ErrorContains(w, err, "empty")
 		ctx, cancel := context.WithCancel(w.Context())

@@ -64,6 +64,14 @@ func aMixForItself(s *etcd.Session) trier {
 	return several{lock.NewSemaphore(s, "licences", 3).Weight(3), lock.NewRW(s, "catalog").Writer()}
 }
 
+func aCarefulMix(s *etcd.Session) trier {
+	return several{lock.New(s, "deploy"), lock.New(s, "careful", lock.WithQuarantine(5*time.Second)), lock.NewRW(s, "catalog").Reader()}
+}
+
+func aCarefulPair(s *etcd.Session) trier {
+	return several{lock.New(s, "careful", lock.WithQuarantine(5*time.Second)), lock.New(s, "deploy")}
+}
+
 func trying(f func(*etcd.Session) trier) func(*etcd.Session) trier {
 	return func(s *etcd.Session) trier { return tries{f(s)} }
 }
@@ -80,6 +88,7 @@ var kinds = []kind{
 	{name: "try of a mutex", locks: []string{"deploy"}, front: aMutex, mine: trying(aMutex), after: aMutex, try: true},
 	{name: "try of a reader", locks: []string{"catalog"}, front: aWriter, mine: trying(aReader), after: aWriter, try: true},
 	{name: "try of several", locks: []string{"deploy", "catalog", "licences"}, front: aMixForItself, mine: trying(aMix), after: aMixForItself, try: true},
+	{name: "several, one with a quarantine", locks: []string{"deploy", "careful", "catalog"}, front: aCarefulPair, mine: aCarefulMix, after: aCarefulPair},
 }
 
 // standing gives the keys of all who stand in the lines of k.

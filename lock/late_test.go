@@ -19,7 +19,7 @@ import (
 // is called, which carries it out then, whoever still waits for it.
 func (w *world) late() (in *etcdtest.Injected, apply func()) {
 	hold := make(chan struct{})
-	in = w.srv.Inject(etcdtest.Fault{Members: []int{1}, Path: "/v3/kv/txn", Times: 1, Late: hold})
+	in = w.Srv.Inject(etcdtest.Fault{Members: []int{1}, Path: "/v3/kv/txn", Times: 1, Late: hold})
 	return in, func() { close(hold) }
 }
 
@@ -32,10 +32,10 @@ func TestAnEnqueueThatIsCarriedOutAfterTheReleaseLeavesNoOrphan(t *testing.T) {
 		require.Equal(w, 1, in.Hits())
 		w.release(h)
 		require.Empty(w, w.line("deploy"))
-		revision := w.srv.Revision()
+		revision := w.Srv.Revision()
 		apply()
 		time.Sleep(2 * s.TTL())
-		require.Equal(w, revision+2, w.srv.Revision(), "the late attempt was to create a key, and the session to delete it")
+		require.Equal(w, revision+2, w.Srv.Revision(), "the late attempt was to create a key, and the session to delete it")
 		require.Empty(w, w.line("deploy"))
 		w.release(w.acquire(lock.New(other, "deploy")))
 		w.release(w.acquire(m))
@@ -73,7 +73,7 @@ func TestATryThatIsCarriedOutAfterItWasToldThatTheLockIsHeldLeavesNoOrphan(t *te
 		go func() { // while the first attempt is held up
 			time.Sleep(time.Second)
 			h, err := lock.New(other, "deploy").Acquire(w.Context())
-			between <- acquired{h, err}
+			between <- acquired{Got: h, Err: err}
 		}()
 		_, err := lock.New(s, "deploy").TryAcquire(w.Context())
 		require.ErrorIs(w, err, lock.ErrHeld)
@@ -111,7 +111,7 @@ func TestASuccessThatRacesWithTheEndOfItsContextIsGivenBack(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(w *world) {
 				ctx, cancel := context.WithCancel(w.Context())
-				c := w.client(func(cfg *etcd.Config) {
+				c := w.Client(func(cfg *etcd.Config) {
 					cfg.Hooks.Request = func(r etcd.RequestInfo) {
 						if r.Op == "txn" && r.Err == nil {
 							cancel() // the answer is there, and nobody has looked at it yet
@@ -124,7 +124,7 @@ func TestASuccessThatRacesWithTheEndOfItsContextIsGivenBack(t *testing.T) {
 				_, err = acquire(lock.New(s, "deploy"), ctx)
 				require.ErrorIs(w, err, context.Canceled)
 				require.Empty(w, w.line("deploy"))
-				w.release(w.acquire(lock.New(w.session(), "deploy")))
+				w.release(w.acquire(lock.New(w.Session(), "deploy")))
 			})
 		})
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/quorate/quorate/etcd"
+	"github.com/quorate/quorate/etcdtest"
 	"github.com/quorate/quorate/lock"
 )
 
@@ -23,13 +24,13 @@ type loss struct {
 
 var losses = []loss{
 	{"the lease is revoked", func(w *world, s *etcd.Session, _ string) {
-		require.True(w, w.srv.RevokeLease(int64(s.Lease())))
+		require.True(w, w.Srv.RevokeLease(int64(s.Lease())))
 	}, etcd.ErrSessionRevoked},
 	{"the key is deleted by hand", func(w *world, _ *etcd.Session, key string) {
-		require.True(w, w.srv.Delete(key))
+		require.True(w, w.Srv.Delete(key))
 	}, lock.ErrDeleted},
 	{"an operator breaks it", func(w *world, s *etcd.Session, key string) {
-		kv, _ := w.srv.Get(key)
+		kv, _ := w.Srv.Get(key)
 		name, _, _ := strings.Cut(strings.TrimPrefix(key, lock.Root), "/")
 		c, err := lock.Break(w.Context(), s.Client(), name, kv.CreateRevision, "stuck since noon")
 		require.NoError(w, err)
@@ -39,25 +40,8 @@ var losses = []loss{
 		require.NoError(w, s.Close(w.Context()))
 	}, etcd.ErrSessionClosed},
 	{"etcd can't be reached for longer than the TTL", func(w *world, _ *etcd.Session, _ string) {
-		w.srv.Pause(1)
+		w.Srv.Pause(1)
 	}, etcd.ErrSessionExpired},
-}
-
-// apart gives sessions at members of their own, so that what befalls the one
-// does not touch the other.
-func (w *world) apart() (first, second *etcd.Session) {
-	at := func(i int) *etcd.Session {
-		c := w.client(func(cfg *etcd.Config) { cfg.Endpoints = w.srv.URLs()[i : i+1] })
-		s, err := etcd.NewSession(w.Context(), c)
-		require.NoError(w, err)
-		w.Cleanup(func() {
-			ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-			defer cancel()
-			_ = s.Close(ctx)
-		})
-		return s
-	}
-	return at(0), at(1)
 }
 
 // losable are the kinds of locks whose loss is tried.
@@ -139,29 +123,45 @@ func TestEveryLossWhileWaitingEndsTheWaitWithItsCause(t *testing.T) {
 }
 
 func TestAfterAPauseOfTheProcessErrTellsOfTheExpiryBeforeAnyTimerHasFired(t *testing.T) {
+	for _, k := range losable {
+		inBubble(t, func(w *world) {
+			s, other := w.Oversleeper(), w.At(0)
+			h := w.acquire(k.mine(s))
+			w.Oversleep(s)
+			require.NoError(w, h.Context().Err(), "nothing has been noticed")
+			n := w.acquire(k.after(other)) // which has long been free
+			require.ErrorIs(w, h.Err(), etcd.ErrSessionExpired, k.name)
+			require.ErrorIs(w, h.Err(), lock.ErrLost)
+			require.ErrorIs(w, w.ended(h), etcd.ErrSessionExpired)
+			require.False(w, w.guarded(other, h))
+			require.ErrorIs(w, h.Release(w.Context()), lock.ErrLost)
+			w.release(n)
+		}, three...)
+	}
+}
+
+// It has got the lock, as far as it can see, when its lease has long run out.
+func TestAfterAPauseOfTheProcessAWaitIsNotWon(t *testing.T) {
 	inBubble(t, func(w *world) {
-		other, s := w.apart()
-		h := w.acquire(lock.New(s, "deploy"))
-		w.srv.Pause(1)
-		// Nothing else in the bubble runs between the deadline and the look:
-		// this goroutine does not block.
-		until := s.Deadline().Add(time.Minute)
-		time.Sleep(time.Until(until.Add(-time.Minute)) - time.Nanosecond)
-		require.NoError(w, h.Err())
-		time.Sleep(time.Nanosecond)
-		require.ErrorIs(w, h.Err(), etcd.ErrSessionExpired)
-		require.Error(w, h.Context().Err())
-		_ = other
+		s, other := w.Oversleeper(), w.At(0)
+		w.release(w.acquire(aMutex(other)))
+		// The reply to its enqueue is held up until it wakes up.
+		hold := make(chan struct{})
+		w.Srv.Inject(etcdtest.Fault{Members: []int{1}, Path: "/v3/kv/txn", Times: 1, HoldReply: hold})
+		c := w.start(w.Context(), aMutex(s))
+		w.Oversleep(s)
+		close(hold)
+		require.ErrorIs(w, w.fails(c), etcd.ErrSessionExpired)
 	}, three...)
 }
 
 func TestALockThatWasLostIsNotWonBackByTheSameHandle(t *testing.T) {
 	inBubble(t, func(w *world) {
-		s := w.session()
+		s := w.Session()
 		m := lock.New(s, "deploy")
 		h := w.acquire(m)
 		time.Sleep(time.Second)
-		w.srv.Delete(w.line("deploy")[0])
+		w.Srv.Delete(w.line("deploy")[0])
 		require.ErrorIs(w, w.ended(h), lock.ErrDeleted)
 		again := w.acquire(m)
 		require.ErrorIs(w, h.Err(), lock.ErrDeleted)
@@ -173,10 +173,10 @@ func TestALockThatWasLostIsNotWonBackByTheSameHandle(t *testing.T) {
 
 func TestAReleaseWorksWhileEtcdIsFullAndAnAcquisitionSaysWhyItDoesNot(t *testing.T) {
 	inBubble(t, func(w *world) {
-		a, b := w.session(), w.session()
+		a, b := w.Session(), w.Session()
 		held := w.acquire(lock.New(a, "deploy"))
 		c := w.start(w.Context(), lock.New(b, "deploy"))
-		w.srv.SetNoSpace(true)
+		w.Srv.SetNoSpace(true)
 		w.release(held)
 		next := w.gets(c)
 		w.release(next) // it waited: its farewell is refused, its release is not
@@ -184,7 +184,7 @@ func TestAReleaseWorksWhileEtcdIsFullAndAnAcquisitionSaysWhyItDoesNot(t *testing
 		require.ErrorIs(w, err, etcd.ErrNoSpace)
 		_, err = lock.New(a, "deploy").TryAcquire(w.Context())
 		require.ErrorIs(w, err, etcd.ErrNoSpace)
-		w.srv.SetNoSpace(false)
+		w.Srv.SetNoSpace(false)
 		require.Empty(w, w.line("deploy"))
 		w.release(w.acquire(lock.New(a, "deploy")))
 	})
@@ -192,7 +192,7 @@ func TestAReleaseWorksWhileEtcdIsFullAndAnAcquisitionSaysWhyItDoesNot(t *testing
 
 func TestAReleaseWhoseContextHasEndedIsCarriedOutByTheSession(t *testing.T) {
 	inBubble(t, func(w *world) {
-		h := w.acquire(lock.New(w.session(), "deploy"))
+		h := w.acquire(lock.New(w.Session(), "deploy"))
 		ctx, cancel := context.WithCancel(w.Context())
 		cancel()
 		require.ErrorIs(w, h.Release(ctx), context.Canceled)

@@ -27,11 +27,11 @@ func TestABreakSurvivesALostReplyAndTakesNobodyElse(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(w *world) {
-				h := w.acquire(aMutex(w.session()))
-				next := w.start(w.Context(), aMutex(w.session()))
-				c := w.client()
+				h := w.acquire(aMutex(w.Session()))
+				next := w.start(w.Context(), aMutex(w.Session()))
+				c := w.Client()
 				f.Path, f.Times = "/v3/kv/txn", max(1, f.Times)
-				in := w.srv.Inject(f)
+				in := w.Srv.Inject(f)
 				broken, err := lock.Break(w.Context(), c, "deploy", h.Token(), "stuck")
 				require.NoError(w, err)
 				require.Equal(w, h.Token(), broken.Token)
@@ -47,9 +47,9 @@ func TestABreakSurvivesALostReplyAndTakesNobodyElse(t *testing.T) {
 
 func TestABreakThatCanNotBeCarriedOutSaysWhy(t *testing.T) {
 	inBubble(t, func(w *world) {
-		h := w.acquire(aMutex(w.session()))
-		c := w.client(func(cfg *etcd.Config) { cfg.RetryTimeout, cfg.AttemptTimeout = time.Second, time.Second })
-		w.srv.Inject(etcdtest.Fault{Path: "/v3/kv/txn", LoseRequest: true})
+		h := w.acquire(aMutex(w.Session()))
+		c := w.Client(func(cfg *etcd.Config) { cfg.RetryTimeout, cfg.AttemptTimeout = time.Second, time.Second })
+		w.Srv.Inject(etcdtest.Fault{Path: "/v3/kv/txn", LoseRequest: true})
 		ctx, cancel := context.WithTimeout(w.Context(), 5*time.Second)
 		defer cancel()
 		_, err := lock.Break(ctx, c, "deploy", h.Token(), "stuck")
@@ -62,33 +62,33 @@ func TestABreakThatCanNotBeCarriedOutSaysWhy(t *testing.T) {
 
 func TestAWipedClusterEndsHoldersAndWaitersWithThatCause(t *testing.T) {
 	inBubble(t, func(w *world) {
-		s := w.session()
+		s := w.Session()
 		h := w.acquire(aMutex(s))
 		time.Sleep(time.Second)
-		c := w.start(w.Context(), aMutex(w.session()))
-		w.srv.Wipe()
+		c := w.start(w.Context(), aMutex(w.Session()))
+		w.Srv.Wipe()
 		for _, err := range []error{w.ended(h), w.fails(c)} {
 			if !errors.Is(err, etcd.ErrClusterChanged) && !errors.Is(err, etcd.ErrSessionRevoked) && !errors.Is(err, lock.ErrDeleted) {
 				w.Fatalf("the cause is %v", err)
 			}
 		}
 		require.ErrorIs(w, h.Err(), lock.ErrLost)
-		w.release(w.acquire(aMutex(w.session())))
+		w.release(w.acquire(aMutex(w.Session())))
 	})
 }
 
 func TestADeletedLimitEndsWaitsAndIsWrittenAgainByWhoComesNext(t *testing.T) {
 	inBubble(t, func(w *world) {
-		sem := func(n int64) permits { return permits{lock.NewSemaphore(w.session(), "licences", 3), n} }
+		sem := func(n int64) permits { return permits{lock.NewSemaphore(w.Session(), "licences", 3), n} }
 		h := w.acquire(sem(3))
 		c := w.start(w.Context(), sem(1))
-		w.srv.Delete(lock.Root + "licences/settings")
+		w.Srv.Delete(lock.Root + "licences/settings")
 		err := w.fails(c)
 		require.ErrorIs(w, err, lock.ErrMismatch)
 		require.ErrorContains(w, err, "the semaphore's limit was deleted")
 		_, err = sem(1).Acquire(w.Context())
 		require.ErrorIs(w, err, lock.ErrMismatch, "somebody stands in the line, and nobody knows under which limit")
-		_, err = lock.NewSemaphore(w.session(), "licences", 3).Resize(w.Context(), 5)
+		_, err = lock.NewSemaphore(w.Session(), "licences", 3).Resize(w.Context(), 5)
 		require.ErrorContains(w, err, "it is missing, and somebody stands in the line")
 		w.release(h)
 		w.release(w.acquire(sem(1)))
@@ -97,18 +97,18 @@ func TestADeletedLimitEndsWaitsAndIsWrittenAgainByWhoComesNext(t *testing.T) {
 
 func TestAResizeIsOfUseToAllAndSurvivesLostReplies(t *testing.T) {
 	inBubble(t, func(w *world) {
-		sem := lock.NewSemaphore(w.session(), "licences", 3)
+		sem := lock.NewSemaphore(w.Session(), "licences", 3)
 		bigger, err := sem.Resize(w.Context(), 5) // before anybody used it
 		require.NoError(w, err)
 		w.release(w.acquire(permits{bigger, 5}))
-		w.srv.Inject(etcdtest.Fault{Path: "/v3/kv/txn", Times: 1, LoseReply: true})
+		w.Srv.Inject(etcdtest.Fault{Path: "/v3/kv/txn", Times: 1, LoseReply: true})
 		smaller, err := bigger.Resize(w.Context(), 2)
 		require.NoError(w, err)
 		again, err := smaller.Resize(w.Context(), 2)
 		require.NoError(w, err)
 		w.release(w.acquire(permits{again, 2}))
 
-		w.srv.Put(lock.Root+"licences/settings", []byte("garbage"))
+		w.Srv.Put(lock.Root+"licences/settings", []byte("garbage"))
 		_, err = again.Resize(w.Context(), 3)
 		require.ErrorIs(w, err, lock.ErrMismatch)
 		_, err = lock.NewSemaphore(nil, "licences", 3).Resize(w.Context(), 3)
@@ -122,7 +122,7 @@ func TestAResizeIsOfUseToAllAndSurvivesLostReplies(t *testing.T) {
 
 func TestForgetLeavesWhatIsInUse(t *testing.T) {
 	inBubble(t, func(w *world) {
-		s, c := w.session(), w.client()
+		s, c := w.Session(), w.Client()
 		require.NoError(w, lock.Forget(w.Context(), c, "licences"), "there is nothing")
 		h := w.acquire(permits{lock.NewSemaphore(s, "licences", 3), 1})
 		err := lock.Forget(w.Context(), c, "licences")
@@ -134,12 +134,12 @@ func TestForgetLeavesWhatIsInUse(t *testing.T) {
 
 		m := quarantined(s)
 		h = w.acquire(m)
-		w.srv.Delete(w.fronts(h)[0])
+		w.Srv.Delete(w.fronts(h)[0])
 		require.ErrorIs(w, w.ended(h), lock.ErrDeleted)
 		err = lock.Forget(w.Context(), c, "deploy")
 		require.ErrorIs(w, err, lock.ErrQuarantine)
 
-		w.srv.Inject(etcdtest.Fault{Path: "/v3/kv/txn", Times: 1, LoseReply: true})
+		w.Srv.Inject(etcdtest.Fault{Path: "/v3/kv/txn", Times: 1, LoseReply: true})
 		require.NoError(w, lock.Forget(w.Context(), c, "licences"))
 		require.Empty(w, w.line("licences"))
 		ctx, cancel := context.WithCancel(w.Context())
@@ -151,24 +151,24 @@ func TestForgetLeavesWhatIsInUse(t *testing.T) {
 
 func TestAKeyThatWasChangedByHandIsNotDowngraded(t *testing.T) {
 	inBubble(t, func(w *world) {
-		s := w.session()
+		s := w.Session()
 		h := w.acquire(aWriter(s))
 		key := w.line("catalog")[0]
-		w.srv.Put(key, []byte("an operator's note"))
+		w.Srv.Put(key, []byte("an operator's note"))
 		require.False(w, w.guarded(s, h))
 		_, err := h.Downgrade(w.Context())
 		require.ErrorContains(w, err, key)
 		require.ErrorIs(w, err, lock.ErrMismatch)
-		kv, _ := w.srv.Get(key)
+		kv, _ := w.Srv.Get(key)
 		require.Equal(w, "an operator's note", string(kv.Value))
 	})
 }
 
 func TestOfTwoDowngradesAtATimeOneIsToldSo(t *testing.T) {
 	inBubble(t, func(w *world) {
-		h := w.acquire(aWriter(w.session()))
+		h := w.acquire(aWriter(w.Session()))
 		hold := make(chan struct{})
-		w.srv.Inject(etcdtest.Fault{Path: "/v3/kv/txn", Times: 1, Hold: hold})
+		w.Srv.Inject(etcdtest.Fault{Path: "/v3/kv/txn", Times: 1, Hold: hold})
 		done := make(chan error, 1)
 		go func() {
 			r, err := h.Downgrade(w.Context())
@@ -187,7 +187,7 @@ func TestOfTwoDowngradesAtATimeOneIsToldSo(t *testing.T) {
 
 func TestDoOfASemaphoreHoldsThePermitsMeanwhile(t *testing.T) {
 	inBubble(t, func(w *world) {
-		sem := lock.NewSemaphore(w.session(), "licences", 3)
+		sem := lock.NewSemaphore(w.Session(), "licences", 3)
 		failure := errors.New("no such build")
 		err := sem.Do(w.Context(), 3, func(ctx context.Context, h *lock.Handle) error {
 			_, err := sem.TryAcquire(ctx, 1)
@@ -208,10 +208,10 @@ func TestDoOfASemaphoreHoldsThePermitsMeanwhile(t *testing.T) {
 
 func TestLookingAtWhatCanNotBeReadIsAClearError(t *testing.T) {
 	inBubble(t, func(w *world) {
-		s := w.session()
+		s := w.Session()
 		m := lock.New(s, "licences")
-		w.srv.Put(lock.Root+"licences/settings", []byte("garbage"))
-		w.srv.Put(lock.Root+"stray", nil) // below no name
+		w.Srv.Put(lock.Root+"licences/settings", []byte("garbage"))
+		w.Srv.Put(lock.Root+"stray", nil) // below no name
 		_, err := m.State(w.Context())
 		require.ErrorContains(w, err, lock.Root+"licences/settings")
 		_, err = m.Holder(w.Context())
@@ -236,7 +236,7 @@ func TestLookingAtWhatCanNotBeReadIsAClearError(t *testing.T) {
 
 func TestAListThatIsLeftEarlyEnds(t *testing.T) {
 	inBubble(t, func(w *world) {
-		s := w.session()
+		s := w.Session()
 		for _, name := range []string{"a", "b", "c"} {
 			defer w.release(w.acquire(lock.New(s, name)))
 		}
@@ -253,4 +253,44 @@ func TestAListThatIsLeftEarlyEnds(t *testing.T) {
 			require.ErrorIs(w, err, context.Canceled)
 		}
 	})
+}
+
+// The reply is lost, and what follows is a refusal of the next attempt, which says
+// nothing of the first one.
+func TestAnErrorAfterAnAttemptOfUnknownOutcomeIsOfUnknownOutcome(t *testing.T) {
+	for name, do := range map[string]func(*world, *etcd.Session, *lock.Handle) error{
+		"break": func(w *world, s *etcd.Session, h *lock.Handle) error {
+			_, err := lock.Break(w.Context(), s.Client(), "licences", h.Token(), "stuck")
+			return err
+		},
+		"resize": func(w *world, s *etcd.Session, _ *lock.Handle) error {
+			_, err := lock.NewSemaphore(s, "licences", 3).Resize(w.Context(), 5)
+			return err
+		},
+		"forget": func(w *world, s *etcd.Session, h *lock.Handle) error {
+			w.release(h)
+			return lock.Forget(w.Context(), s.Client(), "licences")
+		},
+	} {
+		for _, next := range []string{"/v3/kv/range", "/v3/kv/txn"} {
+			t.Run(name+", "+next, func(t *testing.T) {
+				inBubble(t, func(w *world) {
+					other, s := w.apart()
+					h := w.acquire(permits{lock.NewSemaphore(other, "licences", 3), 1})
+					lost := w.Srv.Inject(etcdtest.Fault{Members: []int{1}, Path: "/v3/kv/txn", Times: 1, LoseRequest: true})
+					refused := w.Srv.Inject(etcdtest.Fault{Members: []int{1}, Path: next, Skip: 1,
+						Refuse: &etcdtest.Error{Code: etcdtest.PermissionDenied, Message: "etcdserver: permission denied"}})
+					err := do(w, s, h)
+					if name == "break" && next == "/v3/kv/range" {
+						require.NoError(w, err, "it reads once")
+						return
+					}
+					require.Equal(w, []int{1, 1}, []int{lost.Hits(), refused.Hits()})
+					require.ErrorIs(w, err, etcd.ErrPermissionDenied)
+					require.ErrorIs(w, err, etcd.ErrUnknownOutcome)
+					require.False(w, etcd.SafeToRetry(err))
+				}, three...)
+			})
+		}
+	}
 }

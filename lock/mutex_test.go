@@ -16,10 +16,10 @@ import (
 
 func TestAMutexIsHeldByOneAtATimeInTheOrderOfArrival(t *testing.T) {
 	inBubble(t, func(w *world) {
-		first := w.acquire(lock.New(w.session(), "deploy"))
+		first := w.acquire(lock.New(w.Session(), "deploy"))
 		var waiting []<-chan acquired
 		for range 5 {
-			waiting = append(waiting, w.start(w.Context(), lock.New(w.session(), "deploy")))
+			waiting = append(waiting, w.start(w.Context(), lock.New(w.Session(), "deploy")))
 		}
 		held := first
 		for i, c := range waiting {
@@ -38,7 +38,7 @@ func TestAMutexIsHeldByOneAtATimeInTheOrderOfArrival(t *testing.T) {
 
 func TestTwoGoroutinesOfOneSessionExcludeEachOther(t *testing.T) {
 	inBubble(t, func(w *world) {
-		m := lock.New(w.session(), "deploy")
+		m := lock.New(w.Session(), "deploy")
 		h := w.acquire(m)
 		c := w.start(w.Context(), m)
 		time.Sleep(time.Hour)
@@ -51,19 +51,19 @@ func TestTwoGoroutinesOfOneSessionExcludeEachOther(t *testing.T) {
 
 func TestAnUncontendedLockTakesOneRequestToAcquireAndOneToRelease(t *testing.T) {
 	inBubble(t, func(w *world) {
-		m := lock.New(w.session(), "deploy")
-		before := w.srv.Requests()
+		m := lock.New(w.Session(), "deploy")
+		before := w.Srv.Requests()
 		w.release(w.acquire(m))
-		after := w.srv.Requests()
+		after := w.Srv.Requests()
 		require.Equal(w, before["/v3/kv/txn"]+2, after["/v3/kv/txn"])
 		require.Equal(w, before["/v3/kv/range"], after["/v3/kv/range"])
-		require.Zero(w, w.srv.Watches())
+		require.Zero(w, w.Srv.Watches())
 	})
 }
 
 func TestALockInConstantUseLeavesNoTrailOfKeys(t *testing.T) {
 	inBubble(t, func(w *world) {
-		m := lock.New(w.session(), "deploy")
+		m := lock.New(w.Session(), "deploy")
 		keys := map[string]bool{}
 		for range 10 {
 			h := w.acquire(m)
@@ -76,18 +76,18 @@ func TestALockInConstantUseLeavesNoTrailOfKeys(t *testing.T) {
 
 func TestAHandOverWakesOnlyTheNextInLine(t *testing.T) {
 	inBubble(t, func(w *world) {
-		held := w.acquire(lock.New(w.session(), "deploy"))
+		held := w.acquire(lock.New(w.Session(), "deploy"))
 		var waiting []<-chan acquired
 		for range 6 {
-			waiting = append(waiting, w.start(w.Context(), lock.New(w.session(), "deploy")))
+			waiting = append(waiting, w.start(w.Context(), lock.New(w.Session(), "deploy")))
 		}
 		at := time.Now()
 		for _, c := range waiting {
-			before := w.srv.Requests()
+			before := w.Srv.Requests()
 			w.release(held)
 			held = w.gets(c)
 			synctest.Wait()
-			after := w.srv.Requests()
+			after := w.Srv.Requests()
 			require.Equal(w, at, time.Now(), "no watch that began in the past, which the server serves later")
 			// One commit, one event: nobody reads or writes anything else.
 			require.Equal(w, before["/v3/kv/txn"]+1, after["/v3/kv/txn"])
@@ -99,11 +99,11 @@ func TestAHandOverWakesOnlyTheNextInLine(t *testing.T) {
 
 func TestTryAcquireTakesAFreeLockAndLeavesNothingBehindOnOneThatIsHeld(t *testing.T) {
 	inBubble(t, func(w *world) {
-		m := lock.New(w.session(), "deploy", lock.WithMetadata(map[string]string{"ticket": "OPS-17"}))
+		m := lock.New(w.Session(), "deploy", lock.WithMetadata(map[string]string{"ticket": "OPS-17"}))
 		h, err := m.TryAcquire(w.Context())
 		require.NoError(w, err)
-		other := lock.New(w.session(), "deploy")
-		revision := w.srv.Revision()
+		other := lock.New(w.Session(), "deploy")
+		revision := w.Srv.Revision()
 		for range 3 {
 			_, err := other.TryAcquire(w.Context())
 			require.ErrorIs(w, err, lock.ErrHeld)
@@ -114,7 +114,7 @@ func TestTryAcquireTakesAFreeLockAndLeavesNothingBehindOnOneThatIsHeld(t *testin
 			require.Equal(w, h.Token(), le.By[0].Token)
 			require.Equal(w, "OPS-17", le.By[0].Metadata["ticket"])
 		}
-		require.Equal(w, revision, w.srv.Revision(), "a try on a lock that is held writes nothing")
+		require.Equal(w, revision, w.Srv.Revision(), "a try on a lock that is held writes nothing")
 		require.Len(w, w.line("deploy"), 1)
 		w.release(h)
 		h, err = other.TryAcquire(w.Context())
@@ -125,13 +125,13 @@ func TestTryAcquireTakesAFreeLockAndLeavesNothingBehindOnOneThatIsHeld(t *testin
 
 func TestAWaitThatTimesOutSaysWhoHoldsTheLockAndLeavesTheLine(t *testing.T) {
 	inBubble(t, func(w *world) {
-		h := w.acquire(lock.New(w.session(), "deploy"))
-		second := w.start(w.Context(), lock.New(w.session(), "deploy"))
+		h := w.acquire(lock.New(w.Session(), "deploy"))
+		second := w.start(w.Context(), lock.New(w.Session(), "deploy"))
 		cause := errors.New("the build was superseded")
 		ctx, cancel := context.WithTimeoutCause(w.Context(), 3*time.Second, cause)
 		defer cancel()
 		began := time.Now()
-		_, err := lock.New(w.session(), "deploy").Acquire(ctx)
+		_, err := lock.New(w.Session(), "deploy").Acquire(ctx)
 		require.Equal(w, 3*time.Second, time.Since(began))
 		require.ErrorIs(w, err, context.DeadlineExceeded)
 		require.ErrorIs(w, err, cause)
@@ -149,10 +149,10 @@ func TestAWaitThatTimesOutSaysWhoHoldsTheLockAndLeavesTheLine(t *testing.T) {
 
 func TestAWaiterWhoLeavesTheLineLetsTheOthersKeepTheirPlaces(t *testing.T) {
 	inBubble(t, func(w *world) {
-		h := w.acquire(lock.New(w.session(), "deploy"))
+		h := w.acquire(lock.New(w.Session(), "deploy"))
 		ctx, cancel := context.WithCancel(w.Context())
-		second := w.start(ctx, lock.New(w.session(), "deploy"))
-		third := w.start(w.Context(), lock.New(w.session(), "deploy"))
+		second := w.start(ctx, lock.New(w.Session(), "deploy"))
+		third := w.start(w.Context(), lock.New(w.Session(), "deploy"))
 		cancel()
 		require.ErrorIs(w, w.fails(second), context.Canceled)
 		w.waits(third)
@@ -164,7 +164,7 @@ func TestAWaiterWhoLeavesTheLineLetsTheOthersKeepTheirPlaces(t *testing.T) {
 
 func TestReleaseIsIdempotentAlsoFromManyGoroutines(t *testing.T) {
 	inBubble(t, func(w *world) {
-		s := w.session()
+		s := w.Session()
 		h := w.acquire(lock.New(s, "deploy"))
 		errs := make(chan error, 8)
 		for range cap(errs) {
@@ -182,12 +182,12 @@ func TestReleaseIsIdempotentAlsoFromManyGoroutines(t *testing.T) {
 
 func TestReleaseOfAStaleHandleNeverTouchesANewerLock(t *testing.T) {
 	inBubble(t, func(w *world) {
-		s := w.session()
+		s := w.Session()
 		m := lock.New(s, "deploy")
 		h := w.acquire(m)
 		key := w.line("deploy")[0]
-		require.True(w, w.srv.Delete(key))
-		w.srv.Put(key, []byte("somebody else's, under the very same key"))
+		require.True(w, w.Srv.Delete(key))
+		w.Srv.Put(key, []byte("somebody else's, under the very same key"))
 		require.ErrorIs(w, h.Release(w.Context()), lock.ErrLost)
 		require.ErrorIs(w, h.Release(w.Context()), lock.ErrLost)
 		require.Equal(w, []string{key}, w.line("deploy"))
@@ -197,8 +197,8 @@ func TestReleaseOfAStaleHandleNeverTouchesANewerLock(t *testing.T) {
 
 func TestDoHoldsTheLockWhileTheFunctionRunsAndReleasesItAlsoOnAPanic(t *testing.T) {
 	inBubble(t, func(w *world) {
-		m := lock.New(w.session(), "deploy")
-		other := lock.New(w.session(), "deploy")
+		m := lock.New(w.Session(), "deploy")
+		other := lock.New(w.Session(), "deploy")
 		failure := errors.New("no such build")
 		err := m.Do(w.Context(), func(ctx context.Context, h *lock.Handle) error {
 			require.NoError(w, h.Err())
@@ -217,9 +217,9 @@ func TestDoHoldsTheLockWhileTheFunctionRunsAndReleasesItAlsoOnAPanic(t *testing.
 
 func TestDoTellsThatTheLockWasLostEvenIfTheFunctionSucceeded(t *testing.T) {
 	inBubble(t, func(w *world) {
-		m := lock.New(w.session(), "deploy")
+		m := lock.New(w.Session(), "deploy")
 		err := m.Do(w.Context(), func(ctx context.Context, h *lock.Handle) error {
-			w.srv.Delete(w.line("deploy")[0])
+			w.Srv.Delete(w.line("deploy")[0])
 			<-ctx.Done()
 			require.ErrorIs(w, context.Cause(ctx), lock.ErrDeleted)
 			return nil
@@ -231,7 +231,7 @@ func TestDoTellsThatTheLockWasLostEvenIfTheFunctionSucceeded(t *testing.T) {
 
 func TestNamesNeverSeeEachOther(t *testing.T) {
 	inBubble(t, func(w *world) {
-		s := w.session()
+		s := w.Session()
 		for _, name := range []string{"a", "a/b", "a/", "/a", "a%2Fb", "a\x00", "\xff", "größe", "..", " "} {
 			h, err := lock.New(s, name).TryAcquire(w.Context())
 			require.NoError(w, err, "%q", name)
@@ -242,7 +242,7 @@ func TestNamesNeverSeeEachOther(t *testing.T) {
 
 func TestABadNameOrOptionIsAClearError(t *testing.T) {
 	inBubble(t, func(w *world) {
-		s := w.session()
+		s := w.Session()
 		for want, m := range map[string]*lock.Mutex{
 			"empty":                  lock.New(s, ""),
 			"longer than 512 bytes":  lock.New(s, strings.Repeat("x", 513)),
@@ -261,11 +261,11 @@ func TestABadNameOrOptionIsAClearError(t *testing.T) {
 
 func TestNothingIsSentForAContextThatHasEndedOrASessionThatHas(t *testing.T) {
 	inBubble(t, func(w *world) {
-		s := w.session()
+		s := w.Session()
 		m := lock.New(s, "deploy")
 		ctx, cancel := context.WithCancel(w.Context())
 		cancel()
-		before := w.srv.Requests()["/v3/kv/txn"]
+		before := w.Srv.Requests()["/v3/kv/txn"]
 		_, err := m.Acquire(ctx)
 		require.ErrorIs(w, err, context.Canceled)
 		require.NoError(w, s.Close(w.Context()))
@@ -273,7 +273,7 @@ func TestNothingIsSentForAContextThatHasEndedOrASessionThatHas(t *testing.T) {
 		require.ErrorIs(w, err, etcd.ErrSessionClosed)
 		_, err = m.TryAcquire(w.Context())
 		require.ErrorIs(w, err, etcd.ErrSessionClosed)
-		require.Equal(w, before, w.srv.Requests()["/v3/kv/txn"])
+		require.Equal(w, before, w.Srv.Requests()["/v3/kv/txn"])
 	})
 }
 
@@ -281,15 +281,15 @@ func TestUnderARawPrefixTheKeysOfOtherClientsStandInTheSameLine(t *testing.T) {
 	inBubble(t, func(w *world) {
 		// As etcd's Go client writes it: prefix, lease, no value.
 		native := "locks/deploy/694d9a7c1f0b2e05"
-		w.srv.Put(native, nil)
-		m := lock.New(w.session(), "deploy", lock.WithPrefix("locks/deploy"))
+		w.Srv.Put(native, nil)
+		m := lock.New(w.Session(), "deploy", lock.WithPrefix("locks/deploy"))
 		_, err := m.TryAcquire(w.Context())
 		require.ErrorIs(w, err, lock.ErrHeld)
 		c := w.start(w.Context(), m)
 		w.waits(c)
-		require.True(w, w.srv.Delete(native))
+		require.True(w, w.Srv.Delete(native))
 		h := w.gets(c)
-		require.True(w, strings.HasPrefix(w.srv.Keys("locks/deploy/")[0], "locks/deploy/"))
+		require.True(w, strings.HasPrefix(w.Srv.Keys("locks/deploy/")[0], "locks/deploy/"))
 		w.release(h)
 	})
 }

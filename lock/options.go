@@ -47,7 +47,7 @@ func WithMetadata(meta map[string]string) Option {
 
 // WithQuarantine keeps everybody out of a Mutex for d after it was lost without
 // a release: because the session ended, the key was deleted, or the lock was
-// broken. It is for what goes on after its holder has died: a machine that is
+// broken; also where a release could not be confirmed in time. It is for what goes on after its holder has died: a machine that is
 // still writing, a request under way. d counts from when somebody first asks for
 // the lock after the loss, by the server's clock; it is rounded up to whole
 // seconds, at least 2.

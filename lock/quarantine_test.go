@@ -18,7 +18,7 @@ func quarantined(s *etcd.Session) *lock.Mutex {
 
 func TestAReleaseNeedsNoQuarantine(t *testing.T) {
 	inBubble(t, func(w *world) {
-		a, b := quarantined(w.session()), quarantined(w.session())
+		a, b := quarantined(w.Session()), quarantined(w.Session())
 		at := time.Now()
 		for range 3 {
 			h := w.acquire(a)
@@ -47,7 +47,7 @@ func TestAfterAnUncleanLossNobodyGetsTheLockUntilTheQuarantineIsOver(t *testing.
 					}
 					var key string
 					for _, k := range w.line("deploy") {
-						if kv, _ := w.srv.Get(k); kv.CreateRevision == h.Token() {
+						if kv, _ := w.Srv.Get(k); kv.CreateRevision == h.Token() {
 							key = k
 						}
 					}
@@ -87,7 +87,7 @@ func TestAQuarantinePassesAlsoIfOnlyTriesAskForTheLock(t *testing.T) {
 	inBubble(t, func(w *world) {
 		other, s := w.apart()
 		h := w.acquire(quarantined(s))
-		w.srv.RevokeLease(int64(s.Lease()))
+		w.Srv.RevokeLease(int64(s.Lease()))
 		w.ended(h)
 		tries := 0
 		for {
@@ -109,7 +109,7 @@ func TestAWaitThatEndsInAQuarantineSaysSoAndLeavesTheLine(t *testing.T) {
 	inBubble(t, func(w *world) {
 		other, s := w.apart()
 		h := w.acquire(quarantined(s))
-		w.srv.RevokeLease(int64(s.Lease()))
+		w.Srv.RevokeLease(int64(s.Lease()))
 		w.ended(h)
 		ctx, cancel := context.WithTimeout(w.Context(), 5*time.Second)
 		defer cancel()
@@ -133,7 +133,7 @@ func TestAWaiterThatDiesCausesNoQuarantine(t *testing.T) {
 		h := w.acquire(quarantined(other))
 		second := w.start(w.Context(), quarantined(s))
 		third := w.start(w.Context(), quarantined(other))
-		w.srv.RevokeLease(int64(s.Lease()))
+		w.Srv.RevokeLease(int64(s.Lease()))
 		w.fails(second)
 		at := time.Now()
 		w.release(h)
@@ -144,7 +144,7 @@ func TestAWaiterThatDiesCausesNoQuarantine(t *testing.T) {
 
 func TestAllPartiesMustAgreeOnTheQuarantine(t *testing.T) {
 	inBubble(t, func(w *world) {
-		s := w.session()
+		s := w.Session()
 		for _, held := range []bool{false, true} {
 			h := w.acquire(quarantined(s))
 			if !held {
@@ -169,7 +169,7 @@ func TestAllPartiesMustAgreeOnTheQuarantine(t *testing.T) {
 
 func TestABadQuarantineIsAClearError(t *testing.T) {
 	inBubble(t, func(w *world) {
-		s := w.session()
+		s := w.Session()
 		for want, m := range map[string]contender{
 			"not between 0 and 24h": lock.New(s, "a", lock.WithQuarantine(-1)),
 			"raw prefix":            lock.New(s, "a", lock.WithQuarantine(time.Minute), lock.WithPrefix("p")),
@@ -187,12 +187,12 @@ func TestAQuarantineSurvivesLostReplies(t *testing.T) {
 			t.Run(name, func(t *testing.T) {
 				inBubble(t, func(w *world) {
 					other, s := w.apart()
-					third := w.session()
+					third := w.Session()
 					h := w.acquire(quarantined(other))
 					f.Members, f.Skip, f.Times = []int{1}, step, 1
-					w.srv.Inject(f)
+					w.Srv.Inject(f)
 					c := w.start(w.Context(), quarantined(s))
-					w.srv.RevokeLease(int64(other.Lease()))
+					w.Srv.RevokeLease(int64(other.Lease()))
 					w.ended(h)
 					n := w.gets(c)
 					require.NoError(w, n.Err())

@@ -13,6 +13,7 @@ import (
 
 	"github.com/quorate/quorate/etcd"
 	"github.com/quorate/quorate/etcdtest"
+	"github.com/quorate/quorate/internal/linetest"
 	"github.com/quorate/quorate/lock"
 )
 
@@ -24,7 +25,7 @@ import (
 // write.
 func TestUnderRandomTroubleThereIsOneHolderAndTokensGrow(t *testing.T) {
 	seeds := uint64(12)
-	if underRace {
+	if linetest.UnderRace {
 		seeds = 2
 	}
 	for seed := range seeds {
@@ -68,7 +69,7 @@ func TestUnderRandomTroubleNobodyIsInBesideWhomItExcludes(t *testing.T) {
 		},
 	} {
 		seeds := uint64(4)
-		if underRace {
+		if linetest.UnderRace {
 			seeds = 1
 		}
 		for seed := range seeds {
@@ -125,8 +126,8 @@ func (r *trouble) run(workers int, long time.Duration) {
 
 // work takes the lock again and again.
 func (r *trouble) work(ctx context.Context, i int) {
-	c := r.client(func(cfg *etcd.Config) {
-		urls := r.srv.URLs()
+	c := r.Client(func(cfg *etcd.Config) {
+		urls := r.Srv.URLs()
 		cfg.Endpoints = append(urls[i%len(urls):len(urls):len(urls)], urls[:i%len(urls)]...)
 		cfg.AttemptTimeout = time.Second
 	})
@@ -227,39 +228,39 @@ func (r *trouble) disturb(ctx context.Context) {
 		long := r.upTo(8 * time.Second)
 		switch kind := r.intn(10); {
 		case kind == 0:
-			r.srv.Pause(i)
+			r.Srv.Pause(i)
 			time.Sleep(long)
-			r.srv.Resume(i)
+			r.Srv.Resume(i)
 		case kind == 1:
-			r.srv.Kill(i)
+			r.Srv.Kill(i)
 			time.Sleep(long)
-			r.srv.Restart(i)
+			r.Srv.Restart(i)
 		case kind == 2:
-			r.srv.Partition(i)
+			r.Srv.Partition(i)
 			time.Sleep(long)
-			r.srv.Heal(i)
+			r.Srv.Heal(i)
 		case kind == 3:
-			r.srv.DropWatches()
+			r.Srv.DropWatches()
 		case kind == 4:
-			_ = r.srv.Compact(r.srv.Revision())
+			_ = r.Srv.Compact(r.Srv.Revision())
 		case kind == 5:
 			late := make(chan struct{})
-			in := r.srv.Inject(etcdtest.Fault{Path: "/v3/kv/txn", Times: 1 + r.intn(3), Late: late})
+			in := r.Srv.Inject(etcdtest.Fault{Path: "/v3/kv/txn", Times: 1 + r.intn(3), Late: late})
 			time.Sleep(long)
 			in.Remove()
 			close(late)
 		case kind <= 7:
 			f := etcdtest.Fault{Times: 1 + r.intn(5), LoseRequest: kind == 6, LoseReply: kind == 7}
-			in := r.srv.Inject(f)
+			in := r.Srv.Inject(f)
 			time.Sleep(long / 4)
 			in.Remove()
 		case !r.strict && kind == 8:
-			if keys := r.srv.Keys(lock.Root); len(keys) > 0 {
-				r.srv.Delete(keys[r.intn(len(keys))])
+			if keys := r.Srv.Keys(lock.Root); len(keys) > 0 {
+				r.Srv.Delete(keys[r.intn(len(keys))])
 			}
 		case !r.strict && kind == 9:
-			if ls := r.srv.Leases(); len(ls) > 0 {
-				r.srv.RevokeLease(ls[r.intn(len(ls))].ID)
+			if ls := r.Srv.Leases(); len(ls) > 0 {
+				r.Srv.RevokeLease(ls[r.intn(len(ls))].ID)
 			}
 		}
 		time.Sleep(r.upTo(2 * time.Second))
@@ -269,7 +270,7 @@ func (r *trouble) disturb(ctx context.Context) {
 // check looks at what was written, in the order it was committed.
 func (r *trouble) check() {
 	last, n := int64(0), 0
-	for _, ev := range r.srv.Events() {
+	for _, ev := range r.Srv.Events() {
 		kv := ev.KV
 		if kv.Key != "protected" {
 			continue
@@ -282,7 +283,7 @@ func (r *trouble) check() {
 	require.GreaterOrEqual(r, n, r.writes)
 	require.Greater(r, r.writes, 10, "too little happened to tell anything")
 	// No orphans: once all is well the lock can be had.
-	s := r.session()
+	s := r.Session()
 	ctx, cancel := context.WithTimeout(r.Context(), time.Minute)
 	defer cancel()
 	h, err := lock.New(s, "deploy").Acquire(ctx)

@@ -20,7 +20,7 @@ func (r reads) Acquire(ctx context.Context) (*lock.Handle, error) { return r.Acq
 
 func TestReadersShareAndAWriterExcludes(t *testing.T) {
 	inBubble(t, func(w *world) {
-		rw := func() *lock.RWMutex { return lock.NewRW(w.session(), "catalog") }
+		rw := func() *lock.RWMutex { return lock.NewRW(w.Session(), "catalog") }
 		r1, r2 := w.acquire(reads{rw()}), w.acquire(reads{rw()})
 		_, err := rw().TryAcquire(w.Context())
 		require.ErrorIs(w, err, lock.ErrHeld)
@@ -41,7 +41,7 @@ func TestReadersShareAndAWriterExcludes(t *testing.T) {
 
 func TestAWaitingWriterIsNotStarvedByReadersThatComeLater(t *testing.T) {
 	inBubble(t, func(w *world) {
-		rw := func() *lock.RWMutex { return lock.NewRW(w.session(), "catalog") }
+		rw := func() *lock.RWMutex { return lock.NewRW(w.Session(), "catalog") }
 		first := w.acquire(reads{rw()})
 		writer := w.start(w.Context(), rw())
 		late := w.start(w.Context(), reads{rw()})
@@ -58,7 +58,7 @@ func TestAWaitingWriterIsNotStarvedByReadersThatComeLater(t *testing.T) {
 
 func TestReadersBehindAWriterWakeTogether(t *testing.T) {
 	inBubble(t, func(w *world) {
-		rw := func() *lock.RWMutex { return lock.NewRW(w.session(), "catalog") }
+		rw := func() *lock.RWMutex { return lock.NewRW(w.Session(), "catalog") }
 		front := w.acquire(rw())
 		writer := w.start(w.Context(), rw())
 		var readers []<-chan acquired
@@ -68,7 +68,7 @@ func TestReadersBehindAWriterWakeTogether(t *testing.T) {
 		last := w.start(w.Context(), rw())
 		w.release(front)
 		h := w.gets(writer)
-		before := w.srv.Requests()
+		before := w.Srv.Requests()
 		at := time.Now()
 		w.release(h)
 		var held []*lock.Handle
@@ -77,7 +77,7 @@ func TestReadersBehindAWriterWakeTogether(t *testing.T) {
 		}
 		synctest.Wait()
 		require.Equal(w, at, time.Now())
-		after := w.srv.Requests()
+		after := w.Srv.Requests()
 		require.Equal(w, before["/v3/kv/range"], after["/v3/kv/range"], "one event each, and no read")
 		w.waits(last)
 		for _, r := range held {
@@ -90,7 +90,7 @@ func TestReadersBehindAWriterWakeTogether(t *testing.T) {
 
 func TestAReaderBehindManyReadersFindsTheWriterInFrontOfThem(t *testing.T) {
 	inBubble(t, func(w *world) {
-		rw := func() *lock.RWMutex { return lock.NewRW(w.session(), "catalog") }
+		rw := func() *lock.RWMutex { return lock.NewRW(w.Session(), "catalog") }
 		front := w.acquire(rw())
 		var readers []<-chan acquired
 		for range 40 {
@@ -108,7 +108,7 @@ func TestAReaderBehindManyReadersFindsTheWriterInFrontOfThem(t *testing.T) {
 
 func TestAWriterWhoGivesUpLetsTheReadersBehindItIn(t *testing.T) {
 	inBubble(t, func(w *world) {
-		rw := func() *lock.RWMutex { return lock.NewRW(w.session(), "catalog") }
+		rw := func() *lock.RWMutex { return lock.NewRW(w.Session(), "catalog") }
 		first := w.acquire(reads{rw()})
 		ctx, cancel := context.WithTimeout(w.Context(), 30*time.Second)
 		defer cancel()
@@ -123,8 +123,8 @@ func TestAWriterWhoGivesUpLetsTheReadersBehindItIn(t *testing.T) {
 
 func TestADowngradeLetsReadersInAndKeepsWritersOut(t *testing.T) {
 	inBubble(t, func(w *world) {
-		s := w.session()
-		rw := func() *lock.RWMutex { return lock.NewRW(w.session(), "catalog") }
+		s := w.Session()
+		rw := func() *lock.RWMutex { return lock.NewRW(w.Session(), "catalog") }
 		h := w.acquire(lock.NewRW(s, "catalog"))
 		reader, writer := w.start(w.Context(), reads{rw()}), w.start(w.Context(), rw())
 		behind := w.start(w.Context(), reads{rw()})
@@ -169,15 +169,15 @@ func TestADowngradeSurvivesWhateverBefallsItsRequest(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(w *world) {
-				s := w.session()
+				s := w.Session()
 				h := w.acquire(lock.NewRW(s, "catalog"))
 				f.Path, f.Times = "/v3/kv/txn", max(f.Times, 1)
-				w.srv.Inject(f)
+				w.Srv.Inject(f)
 				r, err := h.Downgrade(w.Context())
 				require.NoError(w, err)
 				require.True(w, w.guarded(s, r))
 				require.False(w, w.guarded(s, h))
-				w.release(w.acquire(reads{lock.NewRW(w.session(), "catalog")}))
+				w.release(w.acquire(reads{lock.NewRW(w.Session(), "catalog")}))
 				w.release(r)
 			})
 		})
@@ -186,8 +186,8 @@ func TestADowngradeSurvivesWhateverBefallsItsRequest(t *testing.T) {
 
 func TestADowngradeOfALostLockSaysSo(t *testing.T) {
 	inBubble(t, func(w *world) {
-		h := w.acquire(lock.NewRW(w.session(), "catalog"))
-		w.srv.Delete(w.line("catalog")[0])
+		h := w.acquire(lock.NewRW(w.Session(), "catalog"))
+		w.Srv.Delete(w.line("catalog")[0])
 		_, err := h.Downgrade(w.Context())
 		require.ErrorIs(w, err, lock.ErrLost)
 		require.ErrorIs(w, err, lock.ErrDeleted)
@@ -198,7 +198,7 @@ func TestADowngradeOfALostLockSaysSo(t *testing.T) {
 func TestADowngradeWhoseContextEndedCanBeRepeatedOrReleased(t *testing.T) {
 	for _, release := range []bool{false, true} {
 		inBubble(t, func(w *world) {
-			s := w.session()
+			s := w.Session()
 			h := w.acquire(lock.NewRW(s, "catalog"))
 			ctx, cancel := context.WithCancel(w.Context())
 			cancel()
@@ -219,7 +219,7 @@ func TestADowngradeWhoseContextEndedCanBeRepeatedOrReleased(t *testing.T) {
 
 func TestDoMayDowngradeAndReleasesWhatIsLeft(t *testing.T) {
 	inBubble(t, func(w *world) {
-		rw := lock.NewRW(w.session(), "catalog")
+		rw := lock.NewRW(w.Session(), "catalog")
 		require.NoError(w, rw.Do(w.Context(), func(ctx context.Context, h *lock.Handle) error {
 			_, err := h.Downgrade(ctx)
 			require.NoError(w, err)
@@ -232,12 +232,12 @@ func TestDoMayDowngradeAndReleasesWhatIsLeft(t *testing.T) {
 
 func TestAMutexOfTheSameNameIsAWriterToAReadWriteLock(t *testing.T) {
 	inBubble(t, func(w *world) {
-		h := w.acquire(lock.New(w.session(), "catalog"))
-		reader := w.start(w.Context(), reads{lock.NewRW(w.session(), "catalog")})
+		h := w.acquire(lock.New(w.Session(), "catalog"))
+		reader := w.start(w.Context(), reads{lock.NewRW(w.Session(), "catalog")})
 		w.waits(reader)
 		w.release(h)
 		r := w.gets(reader)
-		c := w.start(w.Context(), lock.New(w.session(), "catalog"))
+		c := w.start(w.Context(), lock.New(w.Session(), "catalog"))
 		w.waits(c)
 		w.release(r)
 		w.release(w.gets(c))
@@ -248,7 +248,7 @@ func TestAReadersLossIsItsOwn(t *testing.T) {
 	inBubble(t, func(w *world) {
 		other, s := w.apart()
 		a, b := w.acquire(reads{lock.NewRW(other, "catalog")}), w.acquire(reads{lock.NewRW(s, "catalog")})
-		w.srv.RevokeLease(int64(s.Lease()))
+		w.Srv.RevokeLease(int64(s.Lease()))
 		require.ErrorIs(w, w.ended(b), etcd.ErrSessionRevoked)
 		require.False(w, w.guardedBy(other, b.Guard()))
 		require.NoError(w, a.Err())

@@ -86,7 +86,9 @@ func (m *Semaphore) rule(weight int64) (line.Rule, error) {
 // new one. From then on the old description, here and elsewhere, gets
 // ErrMismatch: each party is to be told the new number. Those who hold permits
 // keep them, also beyond a smaller limit; those who wait go by the new one, and
-// whoever waits for more than that fails with ErrMismatch.
+// whoever waits for more than that fails with ErrMismatch. Who got permits without
+// a wait and holds more than a smaller limit has room for is shown among the
+// waiters by State and Look: its key does not tell.
 func (m *Semaphore) Resize(ctx context.Context, limit int64) (*Semaphore, error) {
 	const op = "resize"
 	if m.err != nil {

@@ -3,7 +3,6 @@ package lock_test
 import (
 	"context"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -35,13 +34,13 @@ func (w *world) contenders(name string) []string {
 
 func TestASemaphoreGivesOutItsPermitsFirstComeFirstServed(t *testing.T) {
 	inBubble(t, func(w *world) {
-		sem := func(n int64) permits { return permits{lock.NewSemaphore(w.session(), "licences", 5), n} }
+		sem := func(n int64) permits { return permits{lock.NewSemaphore(w.Session(), "licences", 5), n} }
 		a, b := w.acquire(sem(2)), w.acquire(sem(2))
 		big := w.start(w.Context(), sem(3))
 		small := w.start(w.Context(), sem(1)) // would fit, and does not pass
 		w.waits(big)
 		w.waits(small)
-		_, err := lock.NewSemaphore(w.session(), "licences", 5).TryAcquire(w.Context(), 1)
+		_, err := lock.NewSemaphore(w.Session(), "licences", 5).TryAcquire(w.Context(), 1)
 		require.ErrorIs(w, err, lock.ErrHeld)
 		w.release(a)
 		h := w.gets(big)
@@ -55,7 +54,7 @@ func TestASemaphoreGivesOutItsPermitsFirstComeFirstServed(t *testing.T) {
 
 func TestOneReleaseLetsInAllWhoFitThen(t *testing.T) {
 	inBubble(t, func(w *world) {
-		sem := func(n int64) permits { return permits{lock.NewSemaphore(w.session(), "licences", 4), n} }
+		sem := func(n int64) permits { return permits{lock.NewSemaphore(w.Session(), "licences", 4), n} }
 		all := w.acquire(sem(4))
 		var waiting []<-chan acquired
 		for range 6 {
@@ -68,7 +67,7 @@ func TestOneReleaseLetsInAllWhoFitThen(t *testing.T) {
 		}
 		w.waits(waiting[4])
 		w.waits(waiting[5])
-		st, err := lock.Look(w.Context(), w.client(), "licences")
+		st, err := lock.Look(w.Context(), w.Client(), "licences")
 		require.NoError(w, err)
 		require.Len(w, st.Holders, 4)
 		require.Len(w, st.Waiters, 2)
@@ -83,39 +82,10 @@ func TestOneReleaseLetsInAllWhoFitThen(t *testing.T) {
 	})
 }
 
-func TestOnlyTheFirstWaiterWatchesTheHolders(t *testing.T) {
-	inBubble(t, func(w *world) {
-		sem := func(n int64) permits { return permits{lock.NewSemaphore(w.session(), "licences", 4), n} }
-		var held []*lock.Handle
-		for range 4 {
-			held = append(held, w.acquire(sem(1)))
-		}
-		first := w.start(w.Context(), sem(4))
-		var others []<-chan acquired
-		for range 5 {
-			others = append(others, w.start(w.Context(), sem(1)))
-		}
-		synctest.Wait()
-		before := w.srv.Requests()
-		for _, h := range held[:3] {
-			w.release(h)
-			synctest.Wait()
-		}
-		after := w.srv.Requests()
-		require.Equal(w, before["/v3/kv/range"], after["/v3/kv/range"], "nobody had to look")
-		w.release(held[3])
-		h := w.gets(first)
-		w.release(h)
-		for _, c := range others {
-			w.release(w.gets(c))
-		}
-	})
-}
-
 func TestAllPartiesMustAgreeOnTheLimitAndAreToldBothNumbers(t *testing.T) {
 	inBubble(t, func(w *world) {
 		ctx := w.Context()
-		five, eight := lock.NewSemaphore(w.session(), "licences", 5), lock.NewSemaphore(w.session(), "licences", 8)
+		five, eight := lock.NewSemaphore(w.Session(), "licences", 5), lock.NewSemaphore(w.Session(), "licences", 8)
 		h, err := five.Acquire(ctx, 2)
 		require.NoError(w, err)
 		for _, try := range []func(context.Context, int64) (*lock.Handle, error){eight.Acquire, eight.TryAcquire} {
@@ -138,10 +108,10 @@ func TestAllPartiesMustAgreeOnTheLimitAndAreToldBothNumbers(t *testing.T) {
 
 func TestAResizeReachesThoseWhoWait(t *testing.T) {
 	inBubble(t, func(w *world) {
-		sem := lock.NewSemaphore(w.session(), "licences", 4)
+		sem := lock.NewSemaphore(w.Session(), "licences", 4)
 		held := w.acquire(permits{sem, 4})
-		three := w.start(w.Context(), permits{lock.NewSemaphore(w.session(), "licences", 4), 3})
-		two := w.start(w.Context(), permits{lock.NewSemaphore(w.session(), "licences", 4), 2})
+		three := w.start(w.Context(), permits{lock.NewSemaphore(w.Session(), "licences", 4), 3})
+		two := w.start(w.Context(), permits{lock.NewSemaphore(w.Session(), "licences", 4), 2})
 		sem, err := sem.Resize(w.Context(), 7)
 		require.NoError(w, err)
 		h3 := w.gets(three)
@@ -150,6 +120,9 @@ func TestAResizeReachesThoseWhoWait(t *testing.T) {
 		require.NoError(w, err)
 		require.ErrorIs(w, w.fails(two), lock.ErrMismatch)
 		require.NoError(w, held.Err(), "holders keep what they hold")
+		st, err := sem.State(w.Context())
+		require.NoError(w, err)
+		require.Equal(w, h3.Token(), st.Holders[0].Token, "and it shows of whoever had to wait")
 		w.release(held)
 		_, err = sem.TryAcquire(w.Context(), 1)
 		require.ErrorIs(w, err, lock.ErrHeld)
@@ -160,20 +133,20 @@ func TestAResizeReachesThoseWhoWait(t *testing.T) {
 
 func TestALimitCanBeForgottenWhenNobodyUsesIt(t *testing.T) {
 	inBubble(t, func(w *world) {
-		s := w.session()
+		s := w.Session()
 		h := w.acquire(permits{lock.NewSemaphore(s, "licences", 4), 1})
 		require.ErrorIs(w, lock.Forget(w.Context(), s.Client(), "licences"), lock.ErrHeld)
 		w.release(h)
 		require.NoError(w, lock.Forget(w.Context(), s.Client(), "licences"))
 		require.NoError(w, lock.Forget(w.Context(), s.Client(), "licences"))
 		require.Empty(w, w.line("licences"))
-		w.release(w.acquire(permits{lock.NewSemaphore(w.session(), "licences", 9), 9}))
+		w.release(w.acquire(permits{lock.NewSemaphore(w.Session(), "licences", 9), 9}))
 	})
 }
 
 func TestOneNameIsNotUsedForLocksOfDifferentKinds(t *testing.T) {
 	inBubble(t, func(w *world) {
-		s := w.session()
+		s := w.Session()
 		sem := lock.NewSemaphore(s, "licences", 4)
 		for _, held := range []bool{false, true} {
 			if held {
@@ -200,7 +173,7 @@ func TestOneNameIsNotUsedForLocksOfDifferentKinds(t *testing.T) {
 
 func TestABadWeightOrLimitIsAClearError(t *testing.T) {
 	inBubble(t, func(w *world) {
-		s := w.session()
+		s := w.Session()
 		sem := lock.NewSemaphore(s, "licences", 4)
 		for weight, want := range map[int64]string{0: "not positive", -1: "not positive", 5: "5 permits are more than the limit of 4"} {
 			_, err := sem.Acquire(w.Context(), weight)
@@ -222,7 +195,7 @@ func TestPermitsOfAnExpiredHolderAreGivenOutAgain(t *testing.T) {
 		other, s := w.apart()
 		h := w.acquire(permits{lock.NewSemaphore(s, "licences", 2), 2})
 		c := w.start(w.Context(), permits{lock.NewSemaphore(other, "licences", 2), 1})
-		w.srv.Pause(1)
+		w.Srv.Pause(1)
 		<-h.Context().Done()
 		w.waits(c)
 		n := w.gets(c)
@@ -234,20 +207,20 @@ func TestPermitsOfAnExpiredHolderAreGivenOutAgain(t *testing.T) {
 
 func TestSomebodyElsesBytesInASemaphoreAreAnErrorThatNamesTheKey(t *testing.T) {
 	inBubble(t, func(w *world) {
-		sem := lock.NewSemaphore(w.session(), "licences", 4)
+		sem := lock.NewSemaphore(w.Session(), "licences", 4)
 		w.release(w.acquire(permits{sem, 1}))
 		key := lock.Root + "licences/694d9a7c1f0b2e05"
-		w.srv.Put(key, []byte("garbage"))
+		w.Srv.Put(key, []byte("garbage"))
 		_, err := sem.Acquire(w.Context(), 1)
 		require.ErrorIs(w, err, lock.ErrMismatch)
 		require.ErrorContains(w, err, key)
-		w.srv.Delete(key)
+		w.Srv.Delete(key)
 		settings := lock.Root + "licences/settings"
-		w.srv.Put(settings, []byte("garbage"))
+		w.Srv.Put(settings, []byte("garbage"))
 		_, err = sem.Acquire(w.Context(), 1)
 		require.ErrorIs(w, err, lock.ErrMismatch)
 		require.ErrorContains(w, err, settings)
-		kv, _ := w.srv.Get(settings)
+		kv, _ := w.Srv.Get(settings)
 		require.Equal(w, "garbage", string(kv.Value))
 	})
 }
@@ -257,7 +230,7 @@ func TestASemaphoreWaiterSurvivesLostReplies(t *testing.T) {
 		inBubble(t, func(w *world) {
 			other, s := w.apart()
 			held := w.acquire(permits{lock.NewSemaphore(other, "licences", 2), 2})
-			w.srv.Inject(etcdtest.Fault{Members: []int{1}, Skip: step, Times: 1, LoseReply: true})
+			w.Srv.Inject(etcdtest.Fault{Members: []int{1}, Skip: step, Times: 1, LoseReply: true})
 			first := w.start(w.Context(), permits{lock.NewSemaphore(s, "licences", 2), 1})
 			second := w.start(w.Context(), permits{lock.NewSemaphore(s, "licences", 2), 1})
 			time.Sleep(time.Second)

@@ -19,7 +19,7 @@ func (s several) Acquire(ctx context.Context) (*lock.Handle, error) {
 
 func TestSeveralLocksAreHeldUnderOneHandleWithOneGuard(t *testing.T) {
 	inBubble(t, func(w *world) {
-		s, other := w.session(), w.session()
+		s, other := w.Session(), w.Session()
 		m, rw, sem := lock.New(s, "deploy"), lock.NewRW(s, "catalog"), lock.NewSemaphore(s, "licences", 3)
 		h := w.acquire(several{m, rw.Reader(), sem.Weight(2)})
 		_, err := lock.New(other, "deploy").TryAcquire(w.Context())
@@ -31,7 +31,7 @@ func TestSeveralLocksAreHeldUnderOneHandleWithOneGuard(t *testing.T) {
 		require.True(w, w.guarded(s, h))
 
 		// The loss of one is the loss of all.
-		w.srv.Delete(w.line("catalog")[0])
+		w.Srv.Delete(w.line("catalog")[0])
 		require.ErrorIs(w, w.ended(h), lock.ErrDeleted)
 		require.False(w, w.guarded(s, h))
 		require.ErrorIs(w, h.Release(w.Context()), lock.ErrLost)
@@ -45,7 +45,7 @@ func TestSeveralLocksAreHeldUnderOneHandleWithOneGuard(t *testing.T) {
 func TestThoseWhoAskForTheSameLocksInDifferentOrderDoNotBlockEachOther(t *testing.T) {
 	inBubble(t, func(w *world) {
 		parts := func(names ...string) (ps several) {
-			s := w.session()
+			s := w.Session()
 			for _, n := range names {
 				ps = append(ps, lock.New(s, n))
 			}
@@ -72,8 +72,8 @@ func TestThoseWhoAskForTheSameLocksInDifferentOrderDoNotBlockEachOther(t *testin
 
 func TestAWaitForSeveralThatIsCancelledLeavesAllLines(t *testing.T) {
 	inBubble(t, func(w *world) {
-		s := w.session()
-		h := w.acquire(lock.New(w.session(), "two"))
+		s := w.Session()
+		h := w.acquire(lock.New(w.Session(), "two"))
 		ctx, cancel := context.WithCancel(w.Context())
 		c := w.start(ctx, several{lock.New(s, "one"), lock.New(s, "two"), lock.New(s, "three")})
 		require.Len(w, w.line("one"), 1)
@@ -92,14 +92,14 @@ func TestAWaitForSeveralThatIsCancelledLeavesAllLines(t *testing.T) {
 
 func TestATryForSeveralTakesAllOrNone(t *testing.T) {
 	inBubble(t, func(w *world) {
-		s := w.session()
+		s := w.Session()
 		sem := lock.NewSemaphore(s, "licences", 3)
 		parts := []lock.Part{lock.New(s, "one"), lock.NewRW(s, "two").Reader(), sem.Weight(2)}
-		reader := w.acquire(reads{lock.NewRW(w.session(), "two")})
+		reader := w.acquire(reads{lock.NewRW(w.Session(), "two")})
 		h, err := lock.TryAcquireAll(w.Context(), parts...)
 		require.NoError(w, err)
 		w.release(h)
-		p := w.acquire(permits{lock.NewSemaphore(w.session(), "licences", 3), 2})
+		p := w.acquire(permits{lock.NewSemaphore(w.Session(), "licences", 3), 2})
 		_, err = lock.TryAcquireAll(w.Context(), parts...)
 		require.ErrorIs(w, err, lock.ErrHeld)
 		require.Empty(w, w.line("one"))
@@ -111,7 +111,7 @@ func TestATryForSeveralTakesAllOrNone(t *testing.T) {
 
 func TestSeveralThatDoNotGoTogetherAreAClearError(t *testing.T) {
 	inBubble(t, func(w *world) {
-		s := w.session()
+		s := w.Session()
 		var many []lock.Part
 		for i := range 61 {
 			many = append(many, lock.New(s, "m"+string(rune('a'+i%26))+string(rune('a'+i/26))))
@@ -120,7 +120,7 @@ func TestSeveralThatDoNotGoTogetherAreAClearError(t *testing.T) {
 			"nothing to acquire": nil,
 			"twice":              {lock.New(s, "one"), lock.New(s, "one")},
 			"is asked for twice": {lock.New(s, "one"), lock.NewRW(s, "one").Reader()},
-			"different sessions": {lock.New(s, "one"), lock.New(w.session(), "two")},
+			"different sessions": {lock.New(s, "one"), lock.New(w.Session(), "two")},
 			"a part is nil":      {lock.New(s, "one"), nil},
 			"the name is empty":  {lock.New(s, "one"), lock.New(s, "")},
 			"61 at once":         many,
@@ -140,7 +140,7 @@ func TestSeveralSurviveALostReply(t *testing.T) {
 		inBubble(t, func(w *world) {
 			other, s := w.apart()
 			front := w.acquire(lock.New(other, "one"))
-			w.srv.Inject(etcdtest.Fault{Members: []int{1}, Skip: step, Times: 1, LoseReply: true})
+			w.Srv.Inject(etcdtest.Fault{Members: []int{1}, Skip: step, Times: 1, LoseReply: true})
 			c := w.start(w.Context(), several{lock.New(s, "one"), lock.New(s, "two")})
 			w.release(front)
 			h := w.gets(c)
@@ -151,4 +151,31 @@ func TestSeveralSurviveALostReply(t *testing.T) {
 			require.Empty(w, w.line("two"))
 		}, three...)
 	}
+}
+
+// Who waits for another of its locks must not keep those from getting in who stand
+// behind it for permits and whom there is room for: whoever holds that other lock
+// may be one of them.
+func TestWhoWaitsForSeveralLetsThoseBehindItInAsSoonAsThereIsRoom(t *testing.T) {
+	inBubble(t, func(w *world) {
+		sem := func(n int64) permits { return permits{lock.NewSemaphore(w.Session(), "licences", 5), n} }
+		deploy := w.acquire(lock.New(w.Session(), "deploy"))
+		four := w.acquire(sem(4))
+		pool := w.acquire(permits{lock.NewSemaphore(w.Session(), "pool", 1), 1})
+		s := w.Session()
+		all := w.start(w.Context(), several{
+			lock.New(s, "deploy"), lock.NewSemaphore(s, "pool", 1).Weight(1), lock.NewSemaphore(s, "licences", 5).Weight(2)})
+		one := w.start(w.Context(), sem(1))
+		w.waits(one)
+		w.release(four)
+		w.release(w.gets(one))
+		w.waits(all)
+		w.release(pool)
+		w.waits(all)
+		w.release(deploy)
+		h := w.gets(all)
+		require.True(w, w.guardedBy(s, h.Guard()))
+		w.release(h)
+		require.Empty(w, w.contenders("licences"))
+	})
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/quorate/quorate/etcd"
+	"github.com/quorate/quorate/internal/linetest"
 	"github.com/quorate/quorate/lock"
 )
 
@@ -21,11 +22,11 @@ import (
 func TestWhateverBefallsAnyRequestOfAContender(t *testing.T) {
 	for i, k := range kinds {
 		for _, m := range mishaps {
-			if underRace && i > 0 && !m.telling {
+			if linetest.UnderRace && i > 0 && !m.Telling {
 				continue
 			}
 			for _, contended := range []bool{false, true} {
-				t.Run(fmt.Sprintf("%s, %s, contended %v", k.name, m.name, contended), func(t *testing.T) {
+				t.Run(fmt.Sprintf("%s, %s, contended %v", k.name, m.Name, contended), func(t *testing.T) {
 					for step := 0; ; step++ {
 						hit := false
 						inBubble(t, func(w *world) { hit = w.suffer(k, m, step, contended) }, three...)
@@ -44,59 +45,19 @@ func TestWhateverBefallsAnyRequestOfAContender(t *testing.T) {
 
 // suffer runs a contender whose request number step suffers m. It reports
 // whether there was such a request.
-func (w *world) suffer(k kind, m mishap, step int, contended bool) bool {
-	other, s := w.apart()
-	ctx, cancel := context.WithCancel(w.Context())
-	defer cancel()
-	a := &act{world: w, kind: k, s: s, cancel: cancel, made: k.mine(s)}
-
+func (w *world) suffer(k kind, m linetest.Mishap, step int, contended bool) bool {
+	other, v := w.At(0), w.Victim()
+	a := &act{world: w, kind: k, v: v, m: m, made: k.mine(v.S)}
 	var first *lock.Handle
 	if contended {
 		first = w.acquire(k.front(other))
 	}
-
-	f := m.fault
-	f.Members, f.Skip, f.Times = []int{1}, step, 1
-	if m.does != nil {
-		hold := make(chan struct{})
-		if m.after {
-			f.HoldReply = hold
-		} else {
-			f.Hold = hold
-		}
-		in := w.srv.Inject(f)
-		defer in.Remove()
-		watching, stop := context.WithCancel(context.Background())
-		done := make(chan struct{})
-		defer func() { stop(); <-done }()
-		go func() {
-			defer close(done)
-			defer close(hold)
-			if in.Await(watching, 1) == nil {
-				m.does(a)
-			}
-		}()
-		a.contend(ctx, m, first, other)
-		return in.Hits() > 0
-	}
-	in := w.srv.Inject(f)
-	defer in.Remove()
-	a.contend(ctx, m, first, other)
-	return in.Hits() > 0
+	return v.Befalls(m, step, func() { a.contend(v.Ctx, first, other) })
 }
 
 // contend is the contender's life, and that of whoever comes after it.
-func (a *act) contend(ctx context.Context, m mishap, first *lock.Handle, other *etcd.Session) {
+func (a *act) contend(ctx context.Context, first *lock.Handle, other *etcd.Session) {
 	w := a.world
-	allowed := func(err error) {
-		w.Helper()
-		for _, p := range m.permits {
-			if errors.Is(err, p) {
-				return
-			}
-		}
-		require.NoError(w, err, "not survived")
-	}
 	c := w.start(ctx, a.made)
 	var last int64
 	if first != nil {
@@ -112,13 +73,13 @@ func (a *act) contend(ctx context.Context, m mishap, first *lock.Handle, other *
 	}
 	var stale []etcd.Cmp
 	switch {
-	case got.err == nil:
-		require.Greater(w, got.h.Token(), last)
-		last = got.h.Token()
-		stale = a.hold(ctx, got.h, other, allowed)
-	case a.try && first != nil && errors.Is(got.err, lock.ErrHeld):
+	case got.Err == nil:
+		require.Greater(w, got.Got.Token(), last)
+		last = got.Got.Token()
+		stale = a.hold(ctx, got.Got, other)
+	case a.try && first != nil && errors.Is(got.Err, lock.ErrHeld):
 	default:
-		allowed(got.err)
+		a.m.Tolerates(w, got.Err)
 	}
 	// The line goes on, and the next holder is the only one.
 	h := w.acquire(a.after(other))
@@ -134,7 +95,7 @@ func (a *act) contend(ctx context.Context, m mishap, first *lock.Handle, other *
 
 // hold is what the contender does with a lock that it has got. It gives the
 // guards that it had.
-func (a *act) hold(ctx context.Context, h *lock.Handle, other *etcd.Session, allowed func(error)) []etcd.Cmp {
+func (a *act) hold(ctx context.Context, h *lock.Handle, other *etcd.Session) []etcd.Cmp {
 	w := a.world
 	stale := []etcd.Cmp{h.Guard()}
 	time.Sleep(200 * time.Millisecond) // long enough to be watched
@@ -145,7 +106,7 @@ func (a *act) hold(ctx context.Context, h *lock.Handle, other *etcd.Session, all
 			h = next
 			stale = append(stale, h.Guard())
 		} else {
-			allowed(err)
+			a.m.Tolerates(w, err)
 		}
 	}
 	good := w.guardedBy(other, h.Guard())
@@ -158,10 +119,10 @@ func (a *act) hold(ctx context.Context, h *lock.Handle, other *etcd.Session, all
 		require.ErrorIs(w, err, lock.ErrHeld, "a second holder")
 		require.NoError(w, h.Context().Err())
 	case !errors.Is(err, lock.ErrDowngraded):
-		allowed(err)
+		a.m.Tolerates(w, err)
 	}
 	if err := h.Release(ctx); err != nil {
-		allowed(err)
+		a.m.Tolerates(w, err)
 	}
 	require.Error(w, h.Err())
 	require.Error(w, h.Context().Err())

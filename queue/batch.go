@@ -88,7 +88,10 @@ func (q *core) compose(on cursorKV, units []*unit) *batch {
 		v, _ := json.Marshal(soonValue{Due: soon}) // always marshals
 		ops = append(ops, etcd.Put(q.keys.soon(), v))
 	}
+	ring := q.keys.ring()
 	b.txn.Then = append([]etcd.Op{etcd.Put(q.keys.tail(), b.next.encode(now))}, nested(ops)...)
+	b.txn.Then = append(b.txn.Then, etcd.Get(etcd.Key(ring)))
+	b.txn.Else = append(b.txn.Else, etcd.Get(etcd.Key(ring)), etcd.Put(ring, []byte(q.producer)))
 	return b
 }
 

@@ -30,9 +30,15 @@ func (c *consumer) claimHead(ctx context.Context, pl plan) error {
 	if err != nil {
 		return err
 	}
-	if res != nil && res.Succeeded {
+	switch {
+	case res == nil:
+	case res.Succeeded:
 		c.q.movedHead(next, res.Header.Revision)
 		c.hold(n, rec, res)
+	default:
+		c.mu.Lock()
+		c.lastClaim = time.Now() // somebody else's
+		c.mu.Unlock()
 	}
 	return nil
 }

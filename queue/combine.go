@@ -17,8 +17,12 @@ type combiner[I any] struct {
 	// take picks from the waiting items, oldest first, what may travel
 	// together; it gives their number, at least one. It may reorder.
 	take func(waiting []*part[I]) int
-	// fly carries a flight out until each part is settled. It reports false if
-	// ctx ended before; it is then called again for the same flight, by somebody
+	// ready, if there is one, waits until it is time for a flight to leave; more
+	// may come meanwhile.
+	ready func(ctx context.Context)
+	// fly carries a flight out. Parts that it does not settle wait again, in
+	// front: nothing was or will be applied of them. It reports false if ctx
+	// ended before; it is then called again for the same flight, by somebody
 	// else, unless nobody is left.
 	fly func(ctx context.Context, f *flight[I]) bool
 
@@ -42,7 +46,6 @@ type part[I any] struct {
 
 	// The combiner's mutex guards these.
 	settled bool          // out, and its caller may know
-	sent    bool          // in a flight
 	gone    bool          // its caller has given up
 	wake    chan struct{} // its caller's
 }
@@ -150,28 +153,35 @@ func (c *combiner[I]) drive(ctx context.Context, own []*part[I]) {
 	for !settled(own) && ctx.Err() == nil {
 		f := c.current
 		if f == nil {
-			if len(c.waiting) == 0 {
+			if c.ready != nil && len(c.waiting) > 0 {
+				c.mu.Unlock()
+				c.ready(ctx)
+				c.mu.Lock()
+			}
+			if len(c.waiting) == 0 || ctx.Err() != nil {
 				break
 			}
 			n := c.take(c.waiting)
 			f = &flight[I]{parts: slices.Clone(c.waiting[:n])}
 			c.waiting = slices.Delete(c.waiting, 0, n)
-			for _, p := range f.parts {
-				p.sent = true
-			}
 			c.current = f
 		}
 		c.mu.Unlock()
 		arrived := c.fly(ctx, f)
 		c.mu.Lock()
+		var again []*part[I]
 		for _, p := range f.parts {
-			if p.out || arrived {
+			switch {
+			case p.out:
 				p.settled = true
 				p.nudge()
+			case arrived && !p.gone:
+				again = append(again, p)
 			}
 		}
 		if arrived {
 			c.current = nil
+			c.waiting = append(again, c.waiting...)
 		}
 	}
 	c.driven = false

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/quorate/quorate/etcd"
+	"github.com/quorate/quorate/internal/pace"
 )
 
 // core is a queue without the type of its values.
@@ -26,6 +27,7 @@ type core struct {
 	log       *slog.Logger
 	ids       atomic.Int64 // ids given to jobs that do not start in the log
 	out       combiner[*unit]
+	rows      pace.Rows // of whoever drives out
 
 	mu      sync.Mutex
 	epoch   string // of the queue; empty until it was opened
@@ -50,7 +52,8 @@ func newCore(c *etcd.Client, name string, o options) *core {
 	case o.retention < 0:
 		q.bad = errors.New("the retention is negative")
 	}
-	q.out.take, q.out.fly = q.takeUnits, q.fly
+	q.out.take, q.out.ready, q.out.fly = q.takeUnits, q.awaitTurn, q.fly
+	q.rows.Length = rowLength
 	return q
 }
 

@@ -16,9 +16,11 @@ type flightState struct {
 	lost  error     // what that was
 }
 
-// fly carries out what a flight asks for in as few batches as possible: one, but
-// for collisions. A batch whose outcome is unknown is repeated as it is until
-// the outcome is known; only then another one is composed.
+// fly carries out what a flight asks for in one batch, or several where some of
+// it does not hold. A batch whose outcome is unknown is repeated as it is until
+// the outcome is known; only then another one is composed. Where others have
+// moved the tail before, nothing is settled, and it is for rows to say when to
+// try again.
 func (q *core) fly(ctx context.Context, f *flight[*unit]) bool {
 	st, _ := f.state.(*flightState)
 	if st == nil {
@@ -35,12 +37,18 @@ func (q *core) fly(ctx context.Context, f *flight[*unit]) bool {
 			tail, _ := q.cursors()
 			st.b = q.compose(tail, left)
 		}
+		begin := time.Now()
 		res, err := q.c.Txn(ctx, st.b.txn, etcd.Alone())
 		switch {
 		case err == nil && res.Succeeded:
+			q.rows.Won(begin, q.rung(res.Results[len(res.Results)-1].Get))
 			q.applied(st, f, res.Header.Revision)
 		case err == nil:
-			err = q.refusedBatch(ctx, st, f, res)
+			var late bool
+			if late, err = q.refusedBatch(ctx, st, f, res); late {
+				q.rows.Lost(q.rung(res.Results[len(res.Results)-2].Get))
+				return true
+			}
 		case errors.Is(err, etcd.ErrNoSpace):
 			err = q.noSpace(ctx, st, f, err)
 		case errors.Is(err, etcd.ErrUnknownOutcome):
@@ -119,39 +127,39 @@ func (q *core) abort(st *flightState, f *flight[*unit], err error) {
 }
 
 // refusedBatch takes in why a batch was refused: the tail has moved, or what
-// some unit compares does not hold.
-func (q *core) refusedBatch(ctx context.Context, st *flightState, f *flight[*unit], res *etcd.TxnResult) error {
+// some unit compares does not hold. late says that it was the tail alone.
+func (q *core) refusedBatch(ctx context.Context, st *flightState, f *flight[*unit], res *etcd.TxnResult) (late bool, err error) {
 	kv, there := res.Results[0].Get.First()
 	tail, err := q.sawTail(kv, there)
 	if err != nil {
-		return err
+		return false, err
 	}
 	if tail.mod != st.b.on.mod {
 		// Whatever was sent for the old tail can never be applied any more.
 		if !st.doubt.IsZero() {
 			mine, err := q.wasMine(ctx, st.b, tail)
 			if err != nil {
-				return err
+				return false, err
 			}
 			if mine {
 				q.applied(st, f, 0)
-				return nil
+				return false, nil
 			}
 		}
 		q.dropFailed(st.b, f, res)
 		*st = flightState{}
-		return nil
+		return true, nil
 	}
 	if !st.doubt.IsZero() {
 		// The attempt without an answer could still be applied when what it
 		// compares changes. A batch of nothing moves the tail, and settles it.
-		return q.fence(ctx, st, f, q.compose(st.b.on, nil))
+		return false, q.fence(ctx, st, f, q.compose(st.b.on, nil))
 	}
 	if q.dropFailed(st.b, f, res) == 0 {
-		return fmt.Errorf("%w: a batch on %.200q was refused, and the answer does not show why", etcd.ErrBadReply, q.keys.tail())
+		return false, fmt.Errorf("%w: a batch on %.200q was refused, and the answer does not show why", etcd.ErrBadReply, q.keys.tail())
 	}
 	*st = flightState{}
-	return nil
+	return false, nil
 }
 
 // fence moves the tail without adding anything, so that st's batch, which has

@@ -174,7 +174,7 @@ func (w *world) keys() (out []string) {
 	for _, k := range w.srv.Keys(data) {
 		k = strings.TrimPrefix(k, data)
 		switch {
-		case k == "c/tail", k == "c/head", k == "c/soon", k == "c/due", k == "c/took", k == "c/pauses", strings.HasPrefix(k, "c/consumer/"):
+		case k == "c/tail", k == "c/head", k == "c/soon", k == "c/due", k == "c/took", k == "c/pauses", k == "ring", strings.HasPrefix(k, "c/consumer/"):
 		default:
 			out = append(out, k)
 		}

@@ -69,6 +69,7 @@ func (k keys) window(until int64, id string) string {
 	return k.data + "window/" + hex16(until) + "-" + id
 }
 func (k keys) purges() string { return k.data + "purge/" }
+func (k keys) ring() string   { return k.data + "ring" }
 
 func (k keys) free(p int, from int64, nonce string) string {
 	return fmt.Sprintf("%sc/free/%d-%s-%s", k.data, p, hex16(from), nonce)

@@ -126,7 +126,8 @@ func (c *consumer) plan() (plan, bool) {
 	base := max(v.base, tail.mod, head.mod)
 	best.at = v.baseAt.Add(c.turn(base, (ready[p]+want-1)/want, stepJobs))
 	if best.n < want && c.lastGot >= gatherFrom {
-		if gathered := c.lastClaim.Add(min(gatherFor*c.lastTook, gatherMost)); gathered.After(best.at) {
+		pause := gatherFor * c.lastTook * time.Duration(max(len(v.alive), 1))
+		if gathered := c.lastClaim.Add(min(pause, gatherMost)); gathered.After(best.at) {
 			best.at = gathered
 		}
 	}
@@ -141,13 +142,14 @@ func (c *consumer) plan() (plan, bool) {
 }
 
 // Where jobs come fast and one by one, claiming each few at once would cost more
-// than the jobs: after a claim of at least gatherFrom jobs, one that would get
-// less than is asked for waits until gatherFor times as long has passed as that
-// one took, so that more come together.
+// than the jobs: after a claim of at least gatherFrom jobs, and while others win
+// the race for the next ones, one that would get less than is asked for waits
+// until gatherFor times as long has passed as that one took, for each consumer
+// that is alive, so that more come together.
 const (
 	gatherFrom = 8
 	gatherFor  = 4
-	gatherMost = 20 * time.Millisecond
+	gatherMost = 50 * time.Millisecond
 )
 
 // maxClaims bounds how many claim records a consumer holds at once.

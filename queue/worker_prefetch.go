@@ -8,7 +8,7 @@ import (
 
 const (
 	// prefetchTime is how much work a consumer has at hand, about.
-	prefetchTime = 50 * time.Millisecond
+	prefetchTime = 100 * time.Millisecond
 	// prefetchMost bounds what is claimed in advance by default.
 	prefetchMost = 1000
 )

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+
+	"github.com/quorate/quorate/internal/pace"
 )
 
 // A Cached gives numbers from blocks held in memory. It is safe for use by many
@@ -126,7 +128,7 @@ func (c *Cached) turn(ctx context.Context, b *block) error {
 		}
 		if ctx.Err() != nil {
 			c.mu.Unlock()
-			return over(ctx)
+			return pace.Over(ctx)
 		}
 		c.starved = true
 		f := c.start()
@@ -137,7 +139,7 @@ func (c *Cached) turn(ctx context.Context, b *block) error {
 				return f.err
 			}
 		case <-ctx.Done():
-			return over(ctx)
+			return pace.Over(ctx)
 		}
 	}
 }
@@ -219,7 +221,7 @@ func (c *Cached) Close(ctx context.Context) error {
 		case <-c.shut:
 			return c.closeErr
 		case <-ctx.Done():
-			return failed("close cached", c.s.name, over(ctx))
+			return failed("close cached", c.s.name, pace.Over(ctx))
 		}
 	}
 	c.closed = true // from here on the current block stays

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/quorate/quorate/etcd"
+	"github.com/quorate/quorate/internal/pace"
 )
 
 // A change is one write of a sequence's key, which compares the mod revision
@@ -18,7 +19,7 @@ import (
 //	Else get(key), get(mark), put(mark)
 //
 // The read of the mark tells the winner that others were refused since; see
-// pace.go.
+// internal/pace.
 type change struct {
 	base  known
 	to    state
@@ -72,14 +73,14 @@ type outcome struct {
 //
 // An error after which the change may have been applied is a doubt.
 func (c *counter) carryOut(ctx context.Context, ch *change) (outcome, error) {
-	var again retries
+	var again pace.Retries
 	for {
 		begin := time.Now()
 		res, err := c.client.Txn(ctx, ch.txn)
 		switch {
 		case err == nil && res.Succeeded:
 			if mark := res.Results[len(res.Results)-1].Get; mark != nil {
-				c.pace.won(begin, c.rung(mark))
+				c.pace.Won(begin, c.rung(mark))
 			}
 			c.known = known{state: ch.to, mod: res.Header.Revision, at: res.Header.Revision}
 			return outcome{verdict: applied, rev: res.Header.Revision, nonce: ch.nonce, res: res}, nil
@@ -99,7 +100,7 @@ func (c *counter) carryOut(ctx context.Context, ch *change) (outcome, error) {
 			c.known = known{}
 			return outcome{}, doubt{err}
 		}
-		if werr := again.wait(ctx); werr != nil {
+		if werr := again.Wait(ctx); werr != nil {
 			c.known = known{}
 			return outcome{}, doubt{errors.Join(werr, err)}
 		}
@@ -159,7 +160,7 @@ func (c *counter) refused(ctx context.Context, ch *change, res *etcd.TxnResult) 
 	case err != nil:
 		return outcome{}, err
 	}
-	c.pace.lost(c.rung(res.Results[1].Get))
+	c.pace.Lost(c.rung(res.Results[1].Get))
 	return late, nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"strconv"
 
 	"github.com/quorate/quorate/etcd"
+	"github.com/quorate/quorate/internal/pace"
 )
 
 // A counter is a process's side of one sequence: all Sequences of one client
@@ -25,7 +26,7 @@ type counter struct {
 	known known
 	seen  bool // the sequence was there once
 	nonce uint64
-	pace  pace
+	pace  pace.Rows
 }
 
 // An agreement is what a counter expects of its sequence.
@@ -44,7 +45,7 @@ type known struct {
 }
 
 func newCounter(c *etcd.Client, key string, opts agreement) *counter {
-	return &counter{client: c, key: key, opts: opts, id: rand.Text()}
+	return &counter{client: c, key: key, opts: opts, id: rand.Text(), pace: pace.Rows{Length: rowLength}}
 }
 
 func markKey(key string) string { return key + "/mark" }
@@ -53,6 +54,20 @@ func markKey(key string) string { return key + "/mark" }
 func (c *counter) nextNonce() string {
 	c.nonce++
 	return c.id + "." + strconv.FormatUint(c.nonce, 36)
+}
+
+// rowLength is how many commits a process makes in a row where others wait.
+const rowLength = 48
+
+// ready waits until it is time to send something, and finds out where the
+// sequence is.
+func (c *counter) ready(ctx context.Context) error {
+	if c.known.mod != 0 {
+		if err := c.pace.Ready(ctx, c.confirm); err != nil {
+			return err
+		}
+	}
+	return c.load(ctx)
 }
 
 // load finds out where the sequence is, unless that is known, and creates it
@@ -108,7 +123,7 @@ func (c *counter) create(ctx context.Context) error {
 		},
 		Else: []etcd.Op{etcd.Get(etcd.Key(c.key)), etcd.Get(etcd.Key(markKey(c.key)))},
 	}
-	var again retries
+	var again pace.Retries
 	for {
 		res, err := c.client.Txn(ctx, t)
 		switch {
@@ -124,7 +139,7 @@ func (c *counter) create(ctx context.Context) error {
 		case !transient(err) || ctx.Err() != nil:
 			return err
 		}
-		if werr := again.wait(ctx); werr != nil {
+		if werr := again.Wait(ctx); werr != nil {
 			return errors.Join(werr, err)
 		}
 	}

@@ -1,7 +1,6 @@
 package sequence
 
 import (
-	"context"
 	"errors"
 	"fmt"
 
@@ -110,15 +109,6 @@ func failed(op, name string, err error) error {
 
 func invalid(format string, args ...any) error {
 	return fmt.Errorf("%w: %w", ErrInvalid, fmt.Errorf(format, args...))
-}
-
-// over gives why ctx has ended: its error, and its cause where that is another.
-func over(ctx context.Context) error {
-	err, cause := ctx.Err(), context.Cause(ctx)
-	if err == nil || cause == nil || errors.Is(cause, err) {
-		return err
-	}
-	return errors.Join(err, cause)
 }
 
 // transient reports whether trying again may help.

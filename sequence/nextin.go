@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/quorate/quorate/etcd"
+	"github.com/quorate/quorate/internal/pace"
 )
 
 // errUntold is why the outcome of a change stays unknown although etcd answers.
@@ -43,7 +44,7 @@ func (s *Sequence) NextIn(ctx context.Context, txn func(n int64) etcd.Txn) (n in
 	case txn == nil:
 		return 0, nil, failed(op, s.name, invalid("no transaction"))
 	case ctx.Err() != nil:
-		return 0, nil, failed(op, s.name, over(ctx))
+		return 0, nil, failed(op, s.name, pace.Over(ctx))
 	}
 	err = s.c.alone(ctx, func() error {
 		n, res, err = s.c.nextIn(ctx, txn)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/quorate/quorate/etcd"
+	"github.com/quorate/quorate/internal/pace"
 )
 
 // A Sequence gives numbers that nobody else gets. It is safe for use by many
@@ -70,7 +71,7 @@ func (s *Sequence) nextN(ctx context.Context, op string, n int64) (Range, error)
 	case n <= 0:
 		return Range{}, failed(op, s.name, invalid("%d numbers are wanted", n))
 	case ctx.Err() != nil:
-		return Range{}, failed(op, s.name, over(ctx))
+		return Range{}, failed(op, s.name, pace.Over(ctx))
 	}
 	g, err := s.c.take(ctx, newCall(uint64(n)))
 	return g.r, failed(op, s.name, err)

@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"github.com/quorate/quorate/etcd"
+	"github.com/quorate/quorate/internal/pace"
 )
 
 // A SetOption changes what Set may do.
@@ -41,7 +42,7 @@ func (s *Sequence) Set(ctx context.Context, n int64, opts ...SetOption) error {
 	case s.err != nil:
 		return failed(op, s.name, s.err)
 	case ctx.Err() != nil:
-		return failed(op, s.name, over(ctx))
+		return failed(op, s.name, pace.Over(ctx))
 	}
 	return failed(op, s.name, s.c.alone(ctx, func() error { return s.c.set(ctx, n, o.force) }))
 }

@@ -5,6 +5,8 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+
+	"github.com/quorate/quorate/internal/pace"
 )
 
 // Turns. All calls of a process on one sequence share one counter, and one of
@@ -95,9 +97,9 @@ func (t *turns) enter(ctx context.Context, k *call) (lead bool, err error) {
 		return false, nil // it came in time after all
 	case flying: // its numbers are taken, or will be
 		k.status = done // nobody looks at it any more
-		return false, doubt{over(ctx)}
+		return false, doubt{pace.Over(ctx)}
 	case leading:
-		err = over(ctx)
+		err = pace.Over(ctx)
 		if t.flight != nil { // it was to take that up
 			t.flight.calls = without(t.flight.calls, k)
 			err = doubt{err}
@@ -105,7 +107,7 @@ func (t *turns) enter(ctx context.Context, k *call) (lead bool, err error) {
 		t.pass()
 		return false, err
 	}
-	return false, over(ctx)
+	return false, pace.Over(ctx)
 }
 
 func without(calls []*call, k *call) []*call {

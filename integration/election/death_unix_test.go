@@ -12,30 +12,29 @@ import (
 
 	"github.com/quorate/quorate/etcd"
 	"github.com/quorate/quorate/integration/cluster"
+	"github.com/quorate/quorate/integration/internal/party"
 )
 
 func TestALeaderThatIsKilledIsReplacedWithinItsTTLAndASecond(t *testing.T) {
 	cl := cluster.Start(t, cluster.Options{})
-	c := newClient(t, cl.Endpoints()...)
-	first := start(t, cl.Direct(0))
-	a := first.token()
-	second := start(t, cl.Direct(0))
-	inLine(t, c, prefix, 2)
+	c := party.Client(t, cl.Endpoints()...)
+	first := party.Start(t, cl.Direct(0))
+	a := token(t, first)
+	second := party.Start(t, cl.Direct(0))
+	party.InLine(t, c, prefix, 2)
 	began := time.Now()
-	require.NoError(t, first.cmd.Process.Kill())
+	first.Kill()
 	// A lease of the same length that begins now cannot run out before the
 	// leader's, and when it does is told by the same server.
-	over := runsOut(t, c, partyTTL)
-	b := second.token()
+	over := runsOut(t, c, party.TTL)
+	b := token(t, second)
 	elected := time.Now()
 	t.Logf("after %v", elected.Sub(began))
 	require.Greater(t, b, a)
 	require.Less(t, elected.Sub(<-over), time.Second)
-	second.tell("write")
-	require.Equal(t, "<nil>", second.hear("write"))
-	second.tell("resign")
-	require.Equal(t, "<nil>", second.hear("resign"))
-	inLine(t, c, prefix, 0)
+	second.Does("write")
+	second.Does("resign")
+	party.InLine(t, c, prefix, 0)
 }
 
 // runsOut tells when a lease that begins now is seen to have run out.
@@ -61,63 +60,55 @@ func runsOut(t *testing.T, c *etcd.Client, ttl time.Duration) <-chan time.Time {
 
 func TestALeaderThatWasPausedBeyondItsLeaseKnowsAtOnceAndItsWriteIsRefused(t *testing.T) {
 	cl := cluster.Start(t, cluster.Options{})
-	c := newClient(t, cl.Endpoints()...)
-	first := start(t, cl.Direct(0))
-	a := first.token()
-	first.tell("write")
-	require.Equal(t, "<nil>", first.hear("write"))
-	second := start(t, cl.Direct(0))
-	inLine(t, c, prefix, 2)
-	require.NoError(t, first.cmd.Process.Signal(syscall.SIGSTOP))
-	b := second.token()
+	c := party.Client(t, cl.Endpoints()...)
+	first := party.Start(t, cl.Direct(0))
+	a := token(t, first)
+	first.Does("write")
+	second := party.Start(t, cl.Direct(0))
+	party.InLine(t, c, prefix, 2)
+	first.Signal(syscall.SIGSTOP)
+	b := token(t, second)
 	require.Greater(t, b, a)
-	second.tell("write")
-	require.Equal(t, "<nil>", second.hear("write"))
+	second.Does("write")
 
 	// What it finds on its input when it wakes up, it does before anything else.
-	first.tell("look")
-	first.tell("write")
-	require.NoError(t, first.cmd.Process.Signal(syscall.SIGCONT))
-	require.Equal(t, "true", first.hear("expired"))
-	require.Equal(t, errRefused.Error(), first.hear("write"))
-	first.tell("context")
-	require.Contains(t, first.hear("cause"), "session expired")
-	second.tell("resign")
-	require.Equal(t, "<nil>", second.hear("resign"))
+	first.Tell("look")
+	first.Tell("write")
+	first.Signal(syscall.SIGCONT)
+	require.Equal(t, "true", first.Hear("expired"))
+	require.Equal(t, party.ErrRefused.Error(), first.Hear("write"))
+	first.Tell("context")
+	require.Contains(t, first.Hear("cause"), "session expired")
+	second.Does("resign")
 }
 
 // The candidate is paused when it is made leader: it leads when it wakes up, or
 // the next when its lease runs out.
 func TestAPausedCandidateThatIsHandedTheLeadershipLeadsWhenItWakesUp(t *testing.T) {
-	for name, long := range map[string]time.Duration{"in time": partyTTL / 4, "too late": 2 * partyTTL} {
+	for name, long := range map[string]time.Duration{"in time": party.TTL / 4, "too late": 2 * party.TTL} {
 		t.Run(name, func(t *testing.T) {
 			cl := cluster.Start(t, cluster.Options{})
-			c := newClient(t, cl.Endpoints()...)
-			first := start(t, cl.Direct(0))
-			a := first.token()
-			next := start(t, cl.Direct(0))
-			inLine(t, c, prefix, 2)
-			heir := start(t, cl.Direct(0))
-			inLine(t, c, prefix, 3)
-			require.NoError(t, heir.cmd.Process.Signal(syscall.SIGSTOP))
-			first.tell("transfer")
-			require.Equal(t, "<nil>", first.hear("transfer"))
-			first.tell("write")
-			require.Equal(t, errRefused.Error(), first.hear("write"))
+			c := party.Client(t, cl.Endpoints()...)
+			first := party.Start(t, cl.Direct(0))
+			a := token(t, first)
+			next := party.Start(t, cl.Direct(0))
+			party.InLine(t, c, prefix, 2)
+			heir := party.Start(t, cl.Direct(0))
+			party.InLine(t, c, prefix, 3)
+			heir.Signal(syscall.SIGSTOP)
+			first.Does("transfer")
+			first.Tell("write")
+			require.Equal(t, party.ErrRefused.Error(), first.Hear("write"))
 			time.Sleep(long)
-			if long < partyTTL {
-				require.NoError(t, heir.cmd.Process.Signal(syscall.SIGCONT))
-				require.Greater(t, heir.token(), a)
-				heir.tell("write")
-				require.Equal(t, "<nil>", heir.hear("write"))
-				heir.tell("resign")
-				require.Equal(t, "<nil>", heir.hear("resign"))
+			if long < party.TTL {
+				heir.Signal(syscall.SIGCONT)
+				require.Greater(t, token(t, heir), a)
+				heir.Does("write")
+				heir.Does("resign")
 			}
-			require.Greater(t, next.token(), a)
-			next.tell("write")
-			require.Equal(t, "<nil>", next.hear("write"))
-			next.tell("resign")
-			require.Equal(t, "<nil>", next.hear("resign"))
+			require.Greater(t, token(t, next), a)
+			next.Does("write")
+			next.Does("resign")
 		})
 	}
 }

@@ -20,9 +20,10 @@ import (
 	"github.com/quorate/quorate/election"
 	"github.com/quorate/quorate/etcd"
 	"github.com/quorate/quorate/integration/cluster"
+	"github.com/quorate/quorate/integration/internal/party"
 )
 
-// Candidates lead, proclaim, hand over and resign, while members are killed,
+// Candidates lead, proclaim, hand over, are deposed and resign, while members are killed,
 // paused and cut off. Observers at every member watch. In the end etcd's own
 // history is asked: no write under an older token came after one under a newer,
 // and every observer has seen every term and every vacancy, in order.
@@ -38,7 +39,7 @@ func TestWhileMembersAreKilledPausedAndCutOffThereIsOneLeaderAndObserversMissNot
 	defer stop()
 	seen, reached := make([][]election.Event, 3), make([]atomic.Int64, 3)
 	for i := range seen {
-		c := troubledClient(t, cl, i)
+		c := party.Troubled(t, cl, i)
 		observers.Go(func() {
 			defer c.Close()
 			for observing.Err() == nil {
@@ -55,30 +56,24 @@ func TestWhileMembersAreKilledPausedAndCutOffThereIsOneLeaderAndObserversMissNot
 		})
 	}
 	for i := range 5 {
-		c := troubledClient(t, cl, i%3)
+		c := party.Troubled(t, cl, i%3)
 		candidates.Go(func() {
 			defer c.Close()
 			stand(ctx, c, i, &terms, &handed)
 		})
 	}
-	candidates.Go(func() { trouble(ctx, t, cl) })
+	candidates.Go(func() { party.Trouble(ctx, t, cl) })
 	candidates.Wait()
 	require.NoError(t, cl.WaitReady(t.Context()))
-	c := newClient(t, cl.Endpoints()...)
-	inLine(t, c, prefix, 0) // nobody is left when all sessions are closed or have run out
+	c := party.Client(t, cl.Endpoints()...)
+	party.InLine(t, c, prefix, 0) // nobody is left when all sessions are closed or have run out
 
 	r, err := c.Put(t.Context(), "end", nil)
 	require.NoError(t, err)
 	end := r.Header.Revision
-	var last int64
-	writes := history(t, c, etcd.Key("protected"), end)
-	for _, ev := range writes {
-		token, err := strconv.ParseInt(string(ev.KV.Value), 10, 64)
-		require.NoError(t, err)
-		require.GreaterOrEqual(t, token, last, "a stale leader's write was let through")
-		last = token
-	}
-	want := happened(history(t, c, etcd.Prefix(prefix), end))
+	writes := party.Written(t, c)
+	require.True(t, slices.IsSorted(writes), "a stale leader's write was let through: %v", writes)
+	want := happened(party.History(t, c, etcd.Prefix(prefix), end))
 	t.Logf("%d terms, %d handed over, %d writes, %d events", terms.Load(), handed.Load(), len(writes), len(want))
 	require.Greater(t, int(terms.Load()), 20)
 	require.Greater(t, int(handed.Load()), 2)
@@ -159,22 +154,10 @@ func happened(events []etcd.Event) []string {
 	return out
 }
 
-// troubledClient is a client that begins at a member and does not wait long.
-func troubledClient(t *testing.T, cl *cluster.Cluster, first int) *etcd.Client {
-	t.Helper()
-	cfg := etcd.Config{AttemptTimeout: 500 * time.Millisecond, RetryTimeout: 3 * time.Second}
-	for i := range 3 {
-		cfg.Endpoints = append(cfg.Endpoints, cl.Endpoints()[(first+i)%3])
-	}
-	c, err := etcd.New(cfg)
-	require.NoError(t, err)
-	return c
-}
-
 // stand stands for election again and again.
 func stand(ctx context.Context, c *etcd.Client, who int, terms, handed *atomic.Int64) {
 	for ctx.Err() == nil {
-		s, err := etcd.NewSession(ctx, c, etcd.WithTTL(partyTTL))
+		s, err := etcd.NewSession(ctx, c, etcd.WithTTL(party.TTL))
 		if err != nil {
 			continue
 		}
@@ -197,16 +180,23 @@ func stand(ctx context.Context, c *etcd.Client, who int, terms, handed *atomic.I
 func lead(ctx context.Context, c *etcd.Client, e *election.Election, t *election.Term, handed *atomic.Int64) {
 	work, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 	defer cancel()
-	_ = write(work, c, t)
+	_ = party.Write(work, c, t)
 	if rand.IntN(2) == 0 {
 		_ = t.Proclaim(work, append(t.Value(), '!'))
-		_ = write(work, c, t)
+		_ = party.Write(work, c, t)
 	}
 	bye, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
 	defer cancel()
-	if rand.IntN(2) == 0 {
+	switch rand.IntN(4) {
+	case 0, 1:
 		if cs, err := e.Candidates(bye); err == nil && len(cs) > 0 {
 			if err := t.Transfer(bye, cs[rand.IntN(len(cs))]); err == nil {
+				handed.Add(1)
+			}
+		}
+	case 2: // as somebody else would
+		if st, err := e.State(bye); err == nil && len(st.Candidates) > 0 {
+			if err := election.Depose(bye, c, name, *st.Leader, st.Candidates[rand.IntN(len(st.Candidates))]); err == nil {
 				handed.Add(1)
 			}
 		}
@@ -214,37 +204,5 @@ func lead(ctx context.Context, c *etcd.Client, e *election.Election, t *election
 	for errors.Is(t.Resign(bye), context.DeadlineExceeded) && bye.Err() == nil {
 		continue
 	}
-	_ = write(bye, c, t) // which must be refused
-}
-
-// trouble makes life hard for a cluster until ctx ends, one fault at a time.
-func trouble(ctx context.Context, t *testing.T, cl *cluster.Cluster) {
-	rest := func(d time.Duration) {
-		select {
-		case <-time.After(d):
-		case <-ctx.Done():
-		}
-	}
-	for i := 0; ctx.Err() == nil; i = (i + 1) % 3 {
-		lost := cl.Client((i+1)%3).LoseReplies(5, nil)
-		rest(300 * time.Millisecond)
-		lost.Remove()
-		if err := cl.Pause(i); err == nil {
-			rest(time.Second)
-			if err := cl.Resume(i); err != nil {
-				t.Error(err)
-			}
-		}
-		rest(500 * time.Millisecond)
-		cl.Partition(i)
-		rest(1200 * time.Millisecond)
-		cl.HealLinks()
-		rest(500 * time.Millisecond)
-		cl.Kill(i)
-		rest(200 * time.Millisecond)
-		if err := cl.Restart(i); err != nil {
-			t.Error(err)
-		}
-		rest(700 * time.Millisecond)
-	}
+	_ = party.Write(bye, c, t) // which must be refused
 }

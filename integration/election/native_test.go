@@ -14,6 +14,7 @@ import (
 	"github.com/quorate/quorate/election"
 	"github.com/quorate/quorate/etcd"
 	"github.com/quorate/quorate/integration/cluster"
+	"github.com/quorate/quorate/integration/internal/party"
 )
 
 const rawPrefix = "elections/scheduler"
@@ -41,7 +42,7 @@ func nativeSession(t *testing.T, c *clientv3.Client) *concurrency.Session {
 // of both kinds see each leader and what it proclaims.
 func TestOursAndNativeCandidatesAndObserversAreOneElection(t *testing.T) {
 	cl := cluster.Start(t, cluster.Options{})
-	c, nc := newClient(t, cl.Endpoints()...), nativeClient(t, cl)
+	c, nc := party.Client(t, cl.Endpoints()...), nativeClient(t, cl)
 	ctx := t.Context()
 	const n = 6
 
@@ -83,7 +84,7 @@ func TestOursAndNativeCandidatesAndObserversAreOneElection(t *testing.T) {
 				_ = e.Resign(ctx)
 			}()
 		} else {
-			e := election.New(newSession(t, c), "scheduler", raw)
+			e := election.New(party.Session(t, c), "scheduler", raw)
 			go func() {
 				term, err := e.Campaign(ctx, []byte(value))
 				if err != nil {
@@ -97,7 +98,7 @@ func TestOursAndNativeCandidatesAndObserversAreOneElection(t *testing.T) {
 				_ = term.Resign(ctx)
 			}()
 		}
-		inLine(t, c, rawPrefix+"/", int64(i+1))
+		party.InLine(t, c, rawPrefix+"/", int64(i+1))
 	}
 	for i := range n {
 		value := fmt.Sprint("candidate ", i)
@@ -123,7 +124,7 @@ func TestOursAndNativeCandidatesAndObserversAreOneElection(t *testing.T) {
 		close(leave[i])
 	}
 	require.Equal(t, "vacant ", next(t, ours))
-	inLine(t, c, rawPrefix+"/", 0)
+	party.InLine(t, c, rawPrefix+"/", 0)
 }
 
 func next(t *testing.T, c <-chan string) string {
@@ -139,12 +140,12 @@ func next(t *testing.T, c <-chan string) string {
 
 func TestALeaderOfEitherKindThatDiesIsFollowedByOneOfTheOther(t *testing.T) {
 	cl := cluster.Start(t, cluster.Options{})
-	c, nc := newClient(t, cl.Endpoints()...), nativeClient(t, cl)
+	c, nc := party.Client(t, cl.Endpoints()...), nativeClient(t, cl)
 	ctx := t.Context()
 	s := nativeSession(t, nc)
 	native := concurrency.NewElection(s, rawPrefix)
 	require.NoError(t, native.Campaign(ctx, "native"))
-	mine := newSession(t, c)
+	mine := party.Session(t, c)
 	got := make(chan *election.Term, 1)
 	go func() {
 		term, err := election.New(mine, "scheduler", raw).Campaign(ctx, []byte("ours"))
@@ -152,7 +153,7 @@ func TestALeaderOfEitherKindThatDiesIsFollowedByOneOfTheOther(t *testing.T) {
 			got <- term
 		}
 	}()
-	inLine(t, c, rawPrefix+"/", 2)
+	party.InLine(t, c, rawPrefix+"/", 2)
 	require.NoError(t, c.Revoke(ctx, etcd.LeaseID(s.Lease())))
 	term := <-got
 	require.Greater(t, term.Token(), native.Rev())
@@ -161,11 +162,11 @@ func TestALeaderOfEitherKindThatDiesIsFollowedByOneOfTheOther(t *testing.T) {
 	last := nativeSession(t, nc)
 	led := make(chan error, 1)
 	go func() { led <- concurrency.NewElection(last, rawPrefix).Campaign(ctx, "native again") }()
-	inLine(t, c, rawPrefix+"/", 2)
+	party.InLine(t, c, rawPrefix+"/", 2)
 	require.NoError(t, c.Revoke(ctx, mine.Lease()))
 	require.NoError(t, <-led)
 	<-term.Context().Done()
 	require.ErrorIs(t, term.Err(), etcd.ErrSessionRevoked)
 	require.ErrorIs(t, term.Proclaim(ctx, []byte("stale")), election.ErrLost)
-	require.ErrorIs(t, write(ctx, c, term), errRefused)
+	require.ErrorIs(t, party.Write(ctx, c, term), party.ErrRefused)
 }

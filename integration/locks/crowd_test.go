@@ -14,6 +14,7 @@ import (
 
 	"github.com/quorate/quorate/etcd"
 	"github.com/quorate/quorate/integration/cluster"
+	"github.com/quorate/quorate/integration/internal/party"
 	"github.com/quorate/quorate/lock"
 )
 
@@ -39,37 +40,37 @@ func TestAThousandWaitersOfSeveralProcessesGetTheLockInOrderWithoutAHerd(t *test
 	perWaiter := map[int]float64{}
 	for _, n := range []int{200, 1000} {
 		cl := cluster.Start(t, cluster.Options{})
-		c := newClient(t, cl.Endpoints()...)
+		c := party.Client(t, cl.Endpoints()...)
 		ctx := t.Context()
-		s := newSession(t, c)
+		s := party.Session(t, c)
 		h, err := lock.New(s, "crowd").Acquire(ctx)
 		require.NoError(t, err)
 		const processes = 4
-		var parties []*party
+		var parties []*party.Process
 		for range processes {
-			parties = append(parties, start(t, "crowd", cl.Direct(0), strconv.Itoa(n/processes)))
+			parties = append(parties, party.Start(t, "crowd", cl.Direct(0), strconv.Itoa(n/processes)))
 		}
 		prefix := lock.Root + "crowd/"
-		inLine(t, c, prefix, int64(n+1))
+		party.InLine(t, c, prefix, int64(n+1))
 		before := metric(t, cl, "etcd_debugging_mvcc_events_total")
 		began := time.Now()
 		require.NoError(t, h.Release(ctx))
 		for _, p := range parties {
-			require.NoError(t, p.cmd.Wait())
+			p.Ended()
 		}
 		took := time.Since(began)
 		events := metric(t, cl, "etcd_debugging_mvcc_events_total") - before
 		perWaiter[n] = events / float64(n)
 		t.Logf("%d waiters: %v a hand-over, %.1f events a waiter", n, (took / time.Duration(n)).Round(time.Microsecond), perWaiter[n])
 
-		tokens := written(t, c, "protected", n)
+		tokens := party.Written(t, c)
 		require.Len(t, tokens, n)
 		require.True(t, slices.IsSorted(tokens), "first come, first served")
 		require.Len(t, slices.Compact(tokens), n)
 
 		// Everything is gone.
 		require.NoError(t, s.Close(ctx))
-		inLine(t, c, prefix, 0)
+		party.InLine(t, c, prefix, 0)
 		leases, err := c.Leases(ctx)
 		require.NoError(t, err)
 		require.Empty(t, leases)
@@ -84,15 +85,14 @@ func TestAThousandWaitersOfSeveralProcessesGetTheLockInOrderWithoutAHerd(t *test
 
 func TestAThousandWaitersThatDieAreGoneWithTheirLease(t *testing.T) {
 	cl := cluster.Start(t, cluster.Options{})
-	c := newClient(t, cl.Endpoints()...)
-	s := newSession(t, c)
+	c := party.Client(t, cl.Endpoints()...)
+	s := party.Session(t, c)
 	h, err := lock.New(s, "crowd").Acquire(t.Context())
 	require.NoError(t, err)
-	p := start(t, "crowd", cl.Direct(0), "1000")
+	p := party.Start(t, "crowd", cl.Direct(0), "1000")
 	prefix := lock.Root + "crowd/"
-	inLine(t, c, prefix, 1001)
-	require.NoError(t, p.cmd.Process.Kill()) // all at once; their lease lasts a minute
-	_ = p.cmd.Wait()
+	party.InLine(t, c, prefix, 1001)
+	p.Kill() // all at once; their lease lasts a minute
 	st, err := lock.Look(t.Context(), c, "crowd")
 	require.NoError(t, err)
 	require.Len(t, st.Waiters, 1000)
@@ -104,6 +104,6 @@ func TestAThousandWaitersThatDieAreGoneWithTheirLease(t *testing.T) {
 	for lease := range leases {
 		require.NoError(t, c.Revoke(t.Context(), lease))
 	}
-	inLine(t, c, prefix, 1)
+	party.InLine(t, c, prefix, 1)
 	require.NoError(t, h.Release(t.Context()))
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/quorate/quorate/etcd"
 	"github.com/quorate/quorate/integration/cluster"
+	"github.com/quorate/quorate/integration/internal/party"
 	"github.com/quorate/quorate/lock"
 )
 
@@ -39,7 +40,7 @@ func nativeSession(t *testing.T, c *clientv3.Client) *concurrency.Session {
 
 func TestOursAndTheNativeMutexStandInOneLine(t *testing.T) {
 	cl := cluster.Start(t, cluster.Options{})
-	c, nc := newClient(t, cl.Endpoints()...), nativeClient(t, cl)
+	c, nc := party.Client(t, cl.Endpoints()...), nativeClient(t, cl)
 	ctx := t.Context()
 	order := make(chan string, 6)
 	var leave []func()
@@ -58,7 +59,7 @@ func TestOursAndTheNativeMutexStandInOneLine(t *testing.T) {
 				_ = m.Unlock(ctx)
 			}()
 		} else {
-			m := lock.New(newSession(t, c), "deploy", lock.WithPrefix(rawPrefix))
+			m := lock.New(party.Session(t, c), "deploy", lock.WithPrefix(rawPrefix))
 			go func() {
 				h, err := m.Acquire(ctx)
 				if err != nil {
@@ -70,7 +71,7 @@ func TestOursAndTheNativeMutexStandInOneLine(t *testing.T) {
 				_ = h.Release(ctx)
 			}()
 		}
-		inLine(t, c, rawPrefix+"/", int64(i+1))
+		party.InLine(t, c, rawPrefix+"/", int64(i+1))
 	}
 	for i := range 6 {
 		require.Equal(t, fmt.Sprint(i), <-order)
@@ -81,15 +82,15 @@ func TestOursAndTheNativeMutexStandInOneLine(t *testing.T) {
 		}
 		leave[i]()
 	}
-	inLine(t, c, rawPrefix+"/", 0)
+	party.InLine(t, c, rawPrefix+"/", 0)
 }
 
 func TestATryOfEitherSeesTheOther(t *testing.T) {
 	cl := cluster.Start(t, cluster.Options{})
-	c, nc := newClient(t, cl.Endpoints()...), nativeClient(t, cl)
+	c, nc := party.Client(t, cl.Endpoints()...), nativeClient(t, cl)
 	ctx := t.Context()
 	native := concurrency.NewMutex(nativeSession(t, nc), rawPrefix)
-	ours := lock.New(newSession(t, c), "deploy", lock.WithPrefix(rawPrefix))
+	ours := lock.New(party.Session(t, c), "deploy", lock.WithPrefix(rawPrefix))
 
 	h, err := ours.Acquire(ctx)
 	require.NoError(t, err)
@@ -111,7 +112,7 @@ func TestATryOfEitherSeesTheOther(t *testing.T) {
 
 func TestOursAndTheNativeMutexExcludeEachOtherAndShareTheLockFairly(t *testing.T) {
 	cl := cluster.Start(t, cluster.Options{})
-	c, nc := newClient(t, cl.Endpoints()...), nativeClient(t, cl)
+	c, nc := party.Client(t, cl.Endpoints()...), nativeClient(t, cl)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	var (
@@ -131,7 +132,7 @@ func TestOursAndTheNativeMutexExcludeEachOtherAndShareTheLockFairly(t *testing.T
 	}
 	for range 3 {
 		m := concurrency.NewMutex(nativeSession(t, nc), rawPrefix)
-		o := lock.New(newSession(t, c), "deploy", lock.WithPrefix(rawPrefix))
+		o := lock.New(party.Session(t, c), "deploy", lock.WithPrefix(rawPrefix))
 		wg.Go(func() {
 			for ctx.Err() == nil {
 				if m.Lock(ctx) == nil {
@@ -154,26 +155,26 @@ func TestOursAndTheNativeMutexExcludeEachOtherAndShareTheLockFairly(t *testing.T
 	t.Logf("native %d, ours %d", native, ours)
 	require.GreaterOrEqual(t, native, int64(20), "ours keep the native ones out")
 	require.GreaterOrEqual(t, ours, int64(20), "the native ones keep ours out")
-	inLine(t, newClient(t, cl.Endpoints()...), rawPrefix+"/", 0)
+	party.InLine(t, party.Client(t, cl.Endpoints()...), rawPrefix+"/", 0)
 }
 
 func TestANativeHolderThatDiesMakesRoom(t *testing.T) {
 	cl := cluster.Start(t, cluster.Options{})
-	c, nc := newClient(t, cl.Endpoints()...), nativeClient(t, cl)
+	c, nc := party.Client(t, cl.Endpoints()...), nativeClient(t, cl)
 	ctx := t.Context()
 	s := nativeSession(t, nc)
 	native := concurrency.NewMutex(s, rawPrefix)
 	require.NoError(t, native.Lock(ctx))
 	got := make(chan error, 1)
-	ours := newSession(t, c)
+	ours := party.Session(t, c)
 	go func() {
 		h, err := lock.New(ours, "deploy", lock.WithPrefix(rawPrefix)).Acquire(ctx)
 		if err == nil {
-			err = write(ctx, c, h, "protected")
+			err = party.Write(ctx, c, h)
 		}
 		got <- err
 	}()
-	inLine(t, c, rawPrefix+"/", 2)
+	party.InLine(t, c, rawPrefix+"/", 2)
 	require.NoError(t, c.Revoke(ctx, etcd.LeaseID(s.Lease())))
 	require.NoError(t, <-got)
 	// The native guard is refused from then on, as ours is.

@@ -103,7 +103,7 @@ func same(a, b *Asking) bool {
 // stillUnknown completes the error of a repetition, which says nothing of the
 // attempts before that have had no answer.
 func stillUnknown(key string, err, unknown error) error {
-	if unknown == nil || errors.Is(err, etcd.ErrUnknownOutcome) {
+	if err == nil || unknown == nil || errors.Is(err, etcd.ErrUnknownOutcome) {
 		return err
 	}
 	return &etcd.Error{Op: "txn", On: key, Err: errors.Join(err, unknown), Unknown: true}

@@ -161,7 +161,10 @@ func (e *Entry) adopt(res *etcd.TxnResult) (bool, error) {
 		if !ok {
 			continue
 		}
-		if !e.suspect || kv.Lease != e.s.Lease() || !bytes.Equal(kv.Value, p.value) {
+		if e.suspect && p.Rule.Handover && member(kv).Heir != nil {
+			return false, ErrDeposed // it led, and did not know
+		}
+		if !e.suspect || !e.isOwn(p, kv) {
 			p.key = p.Line.takeKey() // somebody else's: never touch it again
 			return false, fmt.Errorf("key %.200q, made of a random number, is somebody else's", kv.Key)
 		}
@@ -176,6 +179,14 @@ func (e *Entry) adopt(res *etcd.TxnResult) (bool, error) {
 		return true, nil
 	}
 	return false, fmt.Errorf("some of the keys that were created together: %w", ErrDeleted)
+}
+
+// isOwn reports whether an attempt without an answer has created the key.
+func (e *Entry) isOwn(p *place, kv etcd.KV) bool {
+	if p.Rule.Handover {
+		return e.unheard(kv) // it may have been asked for something meanwhile
+	}
+	return kv.Lease == e.s.Lease() && bytes.Equal(kv.Value, p.value)
 }
 
 // agreed is what must hold of the line's settings when the place is taken.

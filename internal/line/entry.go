@@ -41,7 +41,7 @@ type Entry struct {
 	asked     chan Asking
 	lastAsked Asking   // guarded by mu
 	wake      func()   // ends the wait of an entry that inherits; guarded by mu
-	at        *etcd.KV // a candidate's key after its last proclamation; nil where not known for sure; guarded by leaving
+	at        *etcd.KV // a candidate's key after its last proclamation, or as it was found; nil where not known for sure; guarded by leaving
 
 	// gone is set as soon as a key is known not to be there any more, which is
 	// before life can be ended with the right cause.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"github.com/quorate/quorate/etcd"
+	"github.com/quorate/quorate/internal/mutant"
 )
 
 // Why a contender that stood first is so no longer, for errors.Is.
@@ -38,8 +39,11 @@ func (e *Entry) Handover(ctx context.Context, to Member) error {
 		<-e.leaving
 		return context.Cause(e.life)
 	}
-	e.end(ErrHandedOver)
+	if !mutant.TermOverstays {
+		e.end(ErrHandedOver)
+	}
 	err := e.handOver(ctx, to)
+	e.end(ErrHandedOver)
 	if err == nil {
 		p := &e.places[0]
 		if e.suspect && e.bequest.Load() == nil {

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/quorate/quorate/etcd"
+	"github.com/quorate/quorate/internal/mutant"
 )
 
 // Handing over. Where the rule says so, whoever stands first can hand its place
@@ -71,7 +72,7 @@ func (e *Entry) ownFirst(p *place) etcd.Cmp {
 		etcd.IfCreateRevision(etcd.Key(own.key), etcd.Equal, own.rev),
 		etcd.IfLease(etcd.Key(own.key), etcd.Equal, e.s.Lease()),
 	}
-	if first := e.stood(); first != 0 {
+	if first := e.stood(); first != 0 && !mutant.TermComesBack {
 		cs = append(cs, etcd.IfModRevision(etcd.Key(p.Line.handoverKey()), etcd.Less, first+1))
 	}
 	return etcd.AllOf(cs...)
@@ -89,7 +90,11 @@ func (e *Entry) stood() int64 {
 // is since when is the latest that the view is known to hold of.
 func (e *Entry) standFirst(p *place) {
 	if p.Rule.Handover && e.bequest.Load() == nil {
-		e.first.Store(max(e.rev, p.view.rev, p.view.left))
+		first := max(e.rev, p.view.rev, p.view.left)
+		if mutant.TermLooseToken {
+			first = e.rev
+		}
+		e.first.Store(first)
 	}
 	if e.bequest.Load() == nil {
 		e.at = &etcd.KV{Key: p.key, Value: p.value, CreateRevision: e.rev, ModRevision: e.rev}
@@ -120,7 +125,7 @@ func (e *Entry) waitOr(ctx context.Context, p *place) error {
 // If it was handed another the error is errInherited, if the entry is lost the
 // cause of that; any other error says that this could not be found out.
 func (e *Entry) missing(p *place, own hold) error {
-	if p.Rule.Handover && own.heir == nil && e.first.Load() == 0 {
+	if p.Rule.Handover && own.heir == nil && e.first.Load() == 0 && !mutant.HeirDoubts {
 		e.mu.Lock()
 		if e.bequest.Load() == nil {
 			e.gone.Store(true) // unless it turns out otherwise
@@ -212,6 +217,8 @@ func (e *Entry) changed(p *place, own hold, kv etcd.KV) bool {
 	switch {
 	case m.Released: // by the entry itself
 		return false
+	case mutant.TermDeaf:
+		return false
 	case !m.Foreign && !sameHeir(m.Heir, own.heir):
 		e.gone.Store(true)
 		e.end(ErrDeposed)
@@ -230,16 +237,13 @@ func (e *Entry) changed(p *place, own hold, kv etcd.KV) bool {
 func sameHeir(a, b *Heir) bool { return a == b || a != nil && b != nil && *a == *b }
 
 // vanished says why the key of an entry that stood in the line was not there
-// when it was to be removed.
-func (e *Entry) vanished(ctx context.Context) error {
-	p := &e.places[0]
-	if !p.Rule.Handover {
-		return ErrDeleted
+// when it was to be removed, as res found it; nil if it was there.
+func (e *Entry) vanished(res *etcd.TxnResult) error {
+	if e.allSucceeded(res) {
+		return nil
 	}
-	own := e.hold(p)
-	r, err := e.s.Client().Get(ctx, etcd.Key(own.key))
-	if err == nil {
-		if kv, ok := r.First(); ok && kv.CreateRevision == own.rev {
+	if e.places[0].Rule.Handover {
+		if kv, ok := res.Results[0].Get.First(); ok && kv.CreateRevision == e.hold(&e.places[0]).rev {
 			return ErrDeposed
 		}
 	}

@@ -57,9 +57,14 @@ func Muster(prefix string, kvs []etcd.KV, revision int64) (*Roll, error) {
 		rule := Rule{Kind: m.Kind, Weight: m.Weight}
 		rule.Quarantine, _ = time.ParseDuration(m.Quarantine)
 		verdict := l.judge(rule, &v)
-		// Where the line is at odds with itself nobody gets in, and it shows.
-		// In a quarantine the first has yet to write down that it holds.
-		if verdict.err == nil && verdict.in && (rule.Quarantine == 0 || roll.tenure != nil && m.holds(*roll.tenure)) {
+		in := verdict.err == nil && verdict.in
+		switch { // Where the line is at odds with itself nobody gets in, and it shows.
+		case m.Kind == Permits && m.Held != nil && roll.Settings != nil && roll.Settings.Kind == SemaphoreLine:
+			in = true // perhaps under a greater limit than there is now
+		case rule.Quarantine != 0: // the first has yet to write down that it holds
+			in = in && roll.tenure != nil && m.holds(*roll.tenure)
+		}
+		if in {
 			roll.Holders = append(roll.Holders, m)
 		} else {
 			roll.Waiters = append(roll.Waiters, m)
@@ -99,23 +104,23 @@ func Break(ctx context.Context, c *etcd.Client, prefix string, token int64, why 
 			},
 		}
 		var pace pacer
-		unknown := false
+		var unknown error
 		for {
 			res, err := c.Txn(ctx, t)
 			switch {
-			case err == nil && (res.Succeeded || unknown):
+			case err == nil && (res.Succeeded || unknown != nil):
 				return m, nil
 			case err == nil:
 				return Member{}, ErrNoSuchContender
 			case errors.Is(err, etcd.ErrNoSpace) && len(t.Then) > 1:
-				unknown = true
+				unknown = err
 				t.Then = []etcd.Op{etcd.Delete(key)}
 				continue
 			case !errors.Is(err, etcd.ErrUnknownOutcome) || !transient(err) || ctx.Err() != nil:
-				return Member{}, err
+				return Member{}, stillUnknown(kv.Key, err, unknown)
 			}
 			// Repeating it does no harm: the token is of this contender alone.
-			unknown = true
+			unknown = err
 			if werr := pace.wait(ctx, ctx); werr != nil {
 				return Member{}, errors.Join(werr, err)
 			}

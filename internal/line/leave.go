@@ -17,13 +17,15 @@ import (
 // certain, the session's janitor goes on trying, and Release can be called
 // again.
 func (e *Entry) Release(ctx context.Context) error {
+	loss := e.Err()
 	if e.gone.Load() { // its watch saw it, and is asking why
 		select {
 		case <-e.life.Done():
 		case <-ctx.Done():
 		}
+		loss = e.Err()
 	}
-	e.note(e.Err())
+	e.note(loss)
 	e.end(ErrReleased)
 	defer e.quiet()
 	select {
@@ -43,7 +45,7 @@ func (e *Entry) Release(ctx context.Context) error {
 		e.left = true
 		return e.Loss()
 	}
-	there, err := e.remove(ctx)
+	there, why, err := e.remove(ctx)
 	if err != nil {
 		e.unsure = true
 		e.abandon()
@@ -51,7 +53,7 @@ func (e *Entry) Release(ctx context.Context) error {
 	}
 	e.left = true
 	if !there && !e.unsure {
-		e.note(e.vanished(ctx))
+		e.note(why)
 	}
 	return e.Loss()
 }
@@ -82,11 +84,11 @@ func (e *Entry) note(err error) {
 
 // remove deletes the entry's keys if they are as it created them, and repeats
 // that until the outcome is known. It reports whether all of them were still
-// there, or may have been.
+// there, or may have been, and if not, why.
 //
 // Where the server has no space left it consists of deletions alone, which
 // pass.
-func (e *Entry) remove(ctx context.Context) (there bool, err error) {
+func (e *Entry) remove(ctx context.Context) (there bool, why, err error) {
 	t := e.removal(e.farewell)
 	short := e.shorten(&t)
 	unknown := false
@@ -99,8 +101,8 @@ func (e *Entry) remove(ctx context.Context) (there bool, err error) {
 				short, t = false, e.removal(e.farewell)
 				continue
 			}
-			e.afterRemoval()
-			return unknown || e.allSucceeded(res), nil
+			e.afterRemoval(e.allSucceeded(res))
+			return unknown || e.allSucceeded(res), e.vanished(res), nil
 		}
 		unknown = unknown || errors.Is(err, etcd.ErrUnknownOutcome)
 		if errors.Is(err, etcd.ErrNoSpace) && e.waited {
@@ -110,10 +112,10 @@ func (e *Entry) remove(ctx context.Context) (there bool, err error) {
 			continue
 		}
 		if !transient(err) || ctx.Err() != nil || e.s.Err() != nil {
-			return unknown, err
+			return unknown, nil, err
 		}
 		if werr := pace.wait(ctx, e.s.Context()); werr != nil {
-			return unknown, errors.Join(werr, err)
+			return unknown, nil, errors.Join(werr, err)
 		}
 	}
 }
@@ -137,7 +139,13 @@ func (e *Entry) removal(before func(*place) []etcd.Op) etcd.Txn {
 	one := func(p *place) etcd.Txn {
 		key := etcd.Key(e.hold(p).key)
 		t := etcd.Txn{If: []etcd.Cmp{e.own(p)}}
-		if e.rev == 0 && e.bequest.Load() == nil {
+		switch {
+		case p.Rule.Handover:
+			t.Else = []etcd.Op{etcd.Get(key)} // to see what has become of it
+			if e.stood() == 0 {
+				t.If = e.asKnown(p)
+			}
+		case e.rev == 0:
 			// Its creation had no answer. The nonce makes the key its own.
 			t.If[0] = etcd.IfLease(key, etcd.Equal, e.s.Lease())
 		}
@@ -205,14 +213,15 @@ func (e *Entry) firsts(res *etcd.TxnResult) []Member {
 	return by
 }
 
-// afterRemoval is called when the keys are gone for certain. Those that no late
+// afterRemoval is called when the keys are gone for certain, or are another's;
+// removed says that it was the entry that removed them. Those that no late
 // attempt can bring back, and that the janitor does not look for, are free to be
-// used again.
-func (e *Entry) afterRemoval() {
+// used again; so is not what was handed to another.
+func (e *Entry) afterRemoval(removed bool) {
 	if e.suspect && !mutant.LockForgetsLate {
 		e.abandon()
 	}
-	if !e.suspect && !e.unsure || mutant.LockReusesKeys {
+	if !e.suspect && !e.unsure && (removed || !e.places[0].Rule.Handover || mutant.TermKeepsKey) || mutant.LockReusesKeys {
 		e.freeKeys()
 	}
 }

@@ -52,6 +52,8 @@ func FuzzMuster(f *testing.F) {
 	f.Add("a", []byte(`{"kind":"writer"}`), "b", []byte(`{"kind":"reader"}`), "settings", []byte(`{"kind":"semaphore","limit":3}`))
 	f.Add("a", []byte(`{"kind":"permits","weight":9223372036854775807}`), "b", []byte(`{"kind":"permits","weight":2}`), "settings", []byte(`{"kind":"semaphore","limit":9223372036854775807}`))
 	f.Add("held", []byte(`{"key":"p/a"}`), "a", []byte(`{"kind":"writer","quarantine":"30s"}`), "settings", []byte(`{"kind":"quarantine","quarantine":"30s"}`))
+	f.Add("a", []byte(`{"kind":"writer"}`), "b", []byte(`{"kind":"permits","weight":1,"held":"2026-03-01T12:00:00Z"}`), "c", []byte(`{"kind":"writer"}`))
+	f.Add("a", []byte(`{"kind":"writer"}`), "b", []byte(`{"kind":"permits","weight":1,"held":"2026-03-01T12:00:00Z"}`), "settings", []byte(`{"kind":"semaphore","limit":3}`))
 	f.Add("", []byte{0xff}, "x/y", []byte(`{"kind":"writer","quarantine":"-1s"}`), "settings", []byte(`null`))
 	f.Fuzz(func(t *testing.T, k1 string, v1 []byte, k2 string, v2 []byte, k3 string, v3 []byte) {
 		var kvs []etcd.KV

@@ -59,7 +59,7 @@ func (e *Entry) proclaim(ctx context.Context, value []byte) (err error) {
 				return e.lost(nil)
 			}
 		}
-		if sent != nil && bytes.Equal(now.Value, sent) {
+		if sent != nil && p.says(*now, sent) {
 			e.at = now
 			return nil // by an attempt without an answer
 		}
@@ -108,4 +108,14 @@ func (p *place) proclaimed(kv etcd.KV, value []byte) []byte {
 	}
 	m.Value, m.Proclaimed = value, m.Proclaimed+1
 	return m.Note.encode()
+}
+
+// says reports whether a candidate's key holds the proclamation of which sent are
+// the bytes; somebody may have asked it to hand over since.
+func (p *place) says(kv etcd.KV, sent []byte) bool {
+	if p.Rule.Raw {
+		return bytes.Equal(kv.Value, sent)
+	}
+	now, then := member(kv), member(etcd.KV{Value: sent})
+	return now.Proclaimed == then.Proclaimed && bytes.Equal(now.Value, then.Value)
 }

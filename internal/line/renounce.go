@@ -16,7 +16,44 @@ func (e *Entry) shorten(t *etcd.Txn) bool {
 	if !p.Rule.Handover || e.at == nil || e.bequest.Load() != nil {
 		return false
 	}
-	t.If = []etcd.Cmp{etcd.IfModRevision(etcd.Key(p.key), etcd.Equal, e.at.ModRevision)}
+	t.If, t.Else = []etcd.Cmp{etcd.IfModRevision(etcd.Key(p.key), etcd.Equal, e.at.ModRevision)}, nil
+	return true
+}
+
+// unheard reports whether a key of the line is the entry's as long as that has
+// not heard that it stands first: somebody may have asked it to hand over since it
+// was created, but not have handed its place on, be it to a candidate of the same
+// session.
+func (e *Entry) unheard(kv etcd.KV) bool {
+	return kv.Lease == e.s.Lease() && (e.rev == 0 || kv.CreateRevision == e.rev) && member(kv).Heir == nil
+}
+
+// asKnown holds if the key of an entry that has not heard that it stands first is
+// as the entry knows it.
+func (e *Entry) asKnown(p *place) []etcd.Cmp {
+	key := etcd.Key(p.key)
+	switch {
+	case e.at != nil:
+		return []etcd.Cmp{etcd.IfModRevision(key, etcd.Equal, e.at.ModRevision)}
+	case e.rev != 0:
+		return []etcd.Cmp{etcd.IfModRevision(key, etcd.Equal, e.rev)}
+	}
+	// Its creation had no answer.
+	return []etcd.Cmp{etcd.IfLease(key, etcd.Equal, e.s.Lease()), etcd.IfValue(key, etcd.Equal, p.value)}
+}
+
+// learn takes in how the key of an entry that has not heard that it stands first
+// was found when it was not removed. It reports whether it is the entry's all the
+// same.
+func (e *Entry) learn(res *etcd.TxnResult) bool {
+	if !e.places[0].Rule.Handover || e.stood() != 0 || res.Succeeded {
+		return false
+	}
+	kv, ok := res.Results[0].Get.First()
+	if !ok || !e.unheard(kv) {
+		return false
+	}
+	e.at = &kv
 	return true
 }
 

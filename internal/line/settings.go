@@ -139,9 +139,11 @@ func (l *Line) compare(want *Settings, kv etcd.KV) error {
 }
 
 // Resize writes another limit into the settings of a semaphore's line.
-func (l *Line) Resize(ctx context.Context, limit int64) error {
+func (l *Line) Resize(ctx context.Context, limit int64) (err error) {
 	c, key := l.s.Client(), etcd.Key(l.settingsKey())
 	want := Settings{Kind: SemaphoreLine, Limit: limit}
+	var unknown error
+	defer func() { err = stillUnknown(l.settingsKey(), err, unknown) }()
 	var pace pacer
 	for {
 		r, err := c.Get(ctx, key)
@@ -172,6 +174,8 @@ func (l *Line) Resize(ctx context.Context, limit int64) error {
 			}
 		case err != nil && (!errors.Is(err, etcd.ErrUnknownOutcome) || !transient(err)):
 			return err
+		case err != nil:
+			unknown = err
 		}
 		// An attempt without an answer that comes late changes nothing: the
 		// settings have changed, or hold that very number.
@@ -182,8 +186,10 @@ func (l *Line) Resize(ctx context.Context, limit int64) error {
 }
 
 // Forget deletes the settings of a line if nobody stands in it.
-func Forget(ctx context.Context, c *etcd.Client, prefix string) error {
+func Forget(ctx context.Context, c *etcd.Client, prefix string) (err error) {
 	l := &Line{prefix: prefix}
+	var unknown error
+	defer func() { err = stillUnknown(l.settingsKey(), err, unknown) }()
 	var pace pacer
 	for {
 		r, err := c.Get(ctx, l.set(), etcd.WithSort(etcd.ByCreateRevision, etcd.Ascending))
@@ -209,6 +215,9 @@ func Forget(ctx context.Context, c *etcd.Client, prefix string) error {
 		}
 		if err != nil && (!errors.Is(err, etcd.ErrUnknownOutcome) || !transient(err)) {
 			return err
+		}
+		if err != nil {
+			unknown = err
 		}
 		if werr := pace.wait(ctx, ctx); werr != nil {
 			return errors.Join(werr, err)

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/quorate/quorate/etcd"
 	"github.com/quorate/quorate/internal/mutant"
 )
@@ -94,23 +96,12 @@ func (e *Entry) confirm(ctx context.Context) error {
 
 // wait returns when nothing in front excludes the entry in any of its lines. If
 // it has to watch, the entry's own keys are watched, too.
-//
-// That several lines are waited for one after the other makes no deadlock:
-// whoever stands in several of them entered them in one commit, so any two
-// stand in the same order everywhere they meet.
 func (e *Entry) wait(ctx context.Context) error {
+	if err := e.waitAll(ctx); err != nil {
+		return err
+	}
 	for i := range e.places {
 		p := &e.places[i]
-		v := p.Line.judge(p.Rule, &p.view)
-		if v.err != nil {
-			return v.err
-		}
-		if !v.in {
-			e.watchWaiting(p)
-			if err := e.waitOr(ctx, p); err != nil {
-				return err
-			}
-		}
 		e.standFirst(p)
 		if p.tenure != nil {
 			if err := e.begin(ctx, p); err != nil {
@@ -119,6 +110,38 @@ func (e *Entry) wait(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// waitAll waits in all lines at once: whoever stands behind the entry for permits
+// has to hear of it as soon as there is room for both (see judgePermits), however
+// long the entry waits elsewhere.
+//
+// Waits in several lines make no deadlock: whoever stands in several of them
+// entered them in one commit, so any two stand in the same order everywhere they
+// meet.
+func (e *Entry) waitAll(ctx context.Context) error {
+	var excluded []*place
+	for i := range e.places {
+		p := &e.places[i]
+		switch v := p.Line.judge(p.Rule, &p.view); {
+		case v.err != nil:
+			return v.err
+		case !v.in:
+			excluded = append(excluded, p)
+		}
+	}
+	if len(excluded) == 0 {
+		return nil
+	}
+	e.watchWaiting(excluded[0])
+	if len(excluded) == 1 {
+		return e.waitOr(ctx, excluded[0])
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	for _, p := range excluded {
+		g.Go(func() error { return e.waitIn(ctx, p) })
+	}
+	return g.Wait()
 }
 
 // watchWaiting starts watching the entry's keys when it begins to wait. Where
@@ -228,50 +251,6 @@ func (e *Entry) waitIn(ctx context.Context, p *place) error {
 			}
 		}
 	}
-}
-
-// look reads the line as far as the entry's rule needs it.
-func (e *Entry) look(ctx context.Context, p *place, pace *pacer) error {
-	limit := p.window()
-	if limit != 0 {
-		limit += 2 // for its own key, and for one that is no contender's
-	}
-	if p.view.rev != 0 && !p.view.whole && p.Rule.Kind == Reader {
-		limit = 0 // the window showed nothing but readers
-	}
-	opts := []etcd.GetOption{
-		etcd.WithSort(etcd.ByCreateRevision, etcd.Descending), etcd.WithLimit(limit),
-	}
-	if p.Rule.Kind != Permits { // the settings may be newer than the entry
-		opts = append(opts, etcd.WithCreateRevisions(0, e.rev))
-	}
-	for {
-		r, err := e.s.Client().Get(ctx, p.Line.set(), opts...)
-		if err != nil {
-			if err = e.retry(ctx, err, pace); err != nil {
-				return err
-			}
-			continue
-		}
-		mine := false
-		for _, kv := range r.KVs {
-			mine = mine || kv.Key == p.key && kv.CreateRevision == e.rev
-		}
-		if !mine {
-			return e.missing(p, hold{p.key, e.rev, nil})
-		}
-		p.view = p.readView(r, e.rev)
-		return nil
-	}
-}
-
-// retry waits before something is tried again that failed with err. It gives
-// an error if there is no use in trying.
-func (e *Entry) retry(ctx context.Context, err error, pace *pacer) error {
-	if !transient(err) || ctx.Err() != nil {
-		return err
-	}
-	return pace.wait(ctx, e.life)
 }
 
 // admitted is called when nothing excludes the entry any more after a wait.

@@ -72,14 +72,19 @@ func (e *Entry) reason(ctx context.Context, err error) error {
 // withdraw is remove for an entry that never held. It also reads who stands
 // first in each line.
 func (e *Entry) withdraw(ctx context.Context) (by []Member, err error) {
-	t := e.removal(func(p *place) []etcd.Op {
+	look := func(p *place) []etcd.Op {
 		return []etcd.Op{etcd.Get(p.Line.set(), etcd.WithSort(etcd.ByCreateRevision, etcd.Ascending), etcd.WithLimit(3))}
-	})
+	}
+	t := e.removal(look)
 	var pace pacer
 	for {
 		res, err := e.s.Client().Txn(ctx, t)
 		if err == nil {
-			e.afterRemoval()
+			if e.learn(res) {
+				t = e.removal(look)
+				continue
+			}
+			e.afterRemoval(e.allSucceeded(res))
 			return e.firsts(res), nil
 		}
 		if !transient(err) || ctx.Err() != nil || e.s.Err() != nil {

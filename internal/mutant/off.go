@@ -46,4 +46,23 @@ const (
 	LockLooseGuard = false
 	// LockKeepsContext does not end a lost lock's context when its key is gone.
 	LockKeepsContext = false
+
+	// Of elections: a leader ...
+
+	// TermComesBack has a guard that holds again when its key comes back to it.
+	TermComesBack = false
+	// TermLooseToken takes the revision of its key for its token, whenever it began.
+	TermLooseToken = false
+	// TermKeepsKey uses its key again after that was handed to another.
+	TermKeepsKey = false
+	// TermDeaf does not hear that it was deposed.
+	TermDeaf = false
+	// TermOverstays leads on while its transfer is under way.
+	TermOverstays = false
+	// HeirDoubts does not look whether it was handed the leadership.
+	HeirDoubts = false
+	// ObserverHopeful does not tell that nobody leads.
+	ObserverHopeful = false
+	// RunHasty resigns before its function has returned.
+	RunHasty = false
 )

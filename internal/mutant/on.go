@@ -24,4 +24,14 @@ var (
 	LockPasses         bool
 	LockLooseGuard     bool
 	LockKeepsContext   bool
+
+	// Of elections.
+	TermComesBack   bool
+	TermLooseToken  bool
+	TermKeepsKey    bool
+	TermDeaf        bool
+	TermOverstays   bool
+	HeirDoubts      bool
+	ObserverHopeful bool
+	RunHasty        bool
 )

@@ -15,6 +15,7 @@ type electFlags struct {
 	name  string // instead of the first argument
 	value string
 	once  bool
+	fit   checkFlags
 }
 
 // electionVar names the election in the environment of a command that leads.
@@ -38,11 +39,17 @@ process group gets SIGTERM, and SIGKILL after --grace or before the lease can ha
 run out, whichever is sooner. Then quorate stands again, and runs the command
 again when it leads; with --once it ends.
 
+With --check it stands and leads only while that command line, run every
+--check-every, exits with 0: where it does not, a candidate leaves the line and
+enters it again, at its end, when it does, and the leadership is lost. The check
+finds the election's name in QUORATE_ELECTION. What it writes is shown if it fails.
+
 When the command ends by itself quorate resigns and ends, too. The exit code is the
 command's; 128 + n where signal n ended it; 75 if it was not elected; with --once 76
 if the leadership was lost or handed over.`,
 		Example: `  quorate elect scheduler -- ./scheduler.sh
   quorate elect scheduler --value "$(hostname):8080" -- ./serve.sh
+  quorate elect scheduler --check "test -w /var/spool/jobs" -- ./scheduler.sh
   quorate elect show scheduler
   quorate elect watch scheduler
   quorate elect transfer scheduler`,
@@ -64,6 +71,9 @@ if the leadership was lost or handed over.`,
 			if err := f.check(c); err != nil {
 				return err
 			}
+			if err := f.fit.check(c); err != nil {
+				return err
+			}
 			if !c.Flags().Changed("value") {
 				f.value, _ = os.Hostname() // nothing where it has no name
 			}
@@ -78,6 +88,7 @@ if the leadership was lost or handed over.`,
 	c.Flags().DurationVar(&f.timeout, "timeout", 0, "give up when not elected for the first time within this time (default: wait as long as it takes)")
 	c.Flags().DurationVar(&f.ttl, "ttl", defaultLockTTL, "how long the leadership stays when quorate is gone, and how long quorate can be without etcd; whole seconds, 2s at least")
 	c.Flags().DurationVar(&f.grace, "grace", 0, "time between SIGTERM and SIGKILL when the leadership is lost or handed over (default: a fifth of --ttl)")
+	f.fit.add(c)
 	c.AddCommand(a.electLsCommand(), a.electShowCommand(), a.electWatchCommand(), a.electTransferCommand())
 	return c
 }

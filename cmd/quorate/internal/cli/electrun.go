@@ -35,6 +35,10 @@ func (a *app) elect(c *cobra.Command, f electFlags, name string, command []strin
 	}
 	l := &leading{a: a, f: f, name: name, command: run, guard: guard}
 	defer func() { l.guard.Close() }()
+	fit, err := newCheckup(f.fit, name, l.checked)
+	if err != nil {
+		return err
+	}
 	l.ctx, l.end = context.WithCancelCause(context.WithoutCancel(c.Context()))
 	defer l.end(nil)
 	l.listen()
@@ -57,13 +61,18 @@ func (a *app) elect(c *cobra.Command, f electFlags, name string, command []strin
 	defer func() { l.tell.Stop() }()
 	meta := map[string]string{"command": filepath.Base(command[0])}
 	maps.Copy(meta, f.meta)
-	err = election.New(s, name, election.WithMetadata(meta)).Run(l.ctx, []byte(f.value), l.lead,
+	e := election.New(s, name, append(fit.options(), election.WithMetadata(meta))...)
+	err = e.Run(l.ctx, []byte(f.value), l.lead,
 		election.OnStopped(l.stopped), election.OnRetry(l.retry))
 	switch {
 	case l.over:
 		return l.result
 	case context.Cause(l.ctx) == errWaited:
-		return fail(exitNotObtained, "not elected in election %q within %v%s", name, f.timeout, ledBy(err))
+		why := ledBy(err)
+		if failure := fit.failure(); failure != nil {
+			why = ": the check fails: " + plain(failure)
+		}
+		return fail(exitNotObtained, "not elected in election %q within %v%s", name, f.timeout, why)
 	}
 	return err
 }
@@ -149,7 +158,7 @@ func (l *leading) lead(ctx context.Context, t *election.Term) error {
 	case l.f.once && errors.Is(cause, election.ErrAsked):
 		l.finish(fail(exitLost, "the leadership in election %q was handed over", l.name))
 	case l.f.once:
-		l.finish(fail(exitLost, "the leadership in election %q was lost while %s ran: %s", l.name, l.command.Args[0], plain(cause)))
+		l.finish(fail(exitLost, "the leadership in election %q was lost while %s ran: %s", l.name, l.command.Args[0], plain(endedBy(cause))))
 	}
 	if !l.over {
 		if l.guard, err = child.NewGuard(); err != nil {
@@ -180,8 +189,17 @@ func (l *leading) stopped(t *election.Term, cause error) {
 		l.event("lost", t)
 	}
 	if !l.a.flags.json && !l.over {
-		fmt.Fprintf(l.a.errOut, "quorate: the leadership in election %q is over: %s\n", l.name, plain(cause))
+		fmt.Fprintf(l.a.errOut, "quorate: the leadership in election %q is over: %s\n", l.name, plain(endedBy(cause)))
 	}
+}
+
+// endedBy leaves of an error about a lost term what ended that.
+func endedBy(err error) error {
+	var e *election.Error
+	if errors.As(err, &e) && e.Lost {
+		return e.Err
+	}
+	return err
 }
 
 // retry tells why it can't stand just now.
@@ -189,6 +207,20 @@ func (l *leading) retry(err error) {
 	if why := plain(err); why != l.retried {
 		l.retried = why
 		l.a.warn(err)
+	}
+}
+
+// checked tells that the check fails, and how, or that it passes again.
+func (l *leading) checked(failure error) {
+	switch {
+	case l.a.flags.json && failure != nil:
+		_ = writeJSON(l.a.errOut, electEvent{Event: "unhealthy", Election: l.name, Error: plain(failure)})
+	case l.a.flags.json:
+		l.event("healthy", nil)
+	case failure != nil:
+		fmt.Fprintf(l.a.errOut, "quorate: the check of election %q fails: %s\n", l.name, plain(failure))
+	default:
+		fmt.Fprintf(l.a.errOut, "quorate: the check of election %q passes again\n", l.name)
 	}
 }
 
@@ -219,10 +251,11 @@ func ledBy(err error) string {
 // An electEvent is what "quorate elect --json" writes to standard error, a line
 // each: the command has standard output.
 type electEvent struct {
-	Event    string `json:"event"` // waiting, elected, resigned, handing-over, lost
+	Event    string `json:"event"` // waiting, elected, resigned, handing-over, lost, unhealthy, healthy
 	Election string `json:"election"`
 	Token    int64  `json:"token,omitempty"`
 	Exit     *int   `json:"exit,omitempty"`
+	Error    string `json:"error,omitempty"` // of unhealthy
 }
 
 func (l *leading) event(event string, t *election.Term) {

@@ -1,0 +1,41 @@
+package queue
+
+import (
+	"context"
+
+	"github.com/quorate/quorate/etcd"
+)
+
+// Where several processes add jobs as fast as they can, each batch would meet
+// those of the others: most attempts would fail, and cost etcd as much as those
+// that succeed. So processes add in rows of batches, see internal/pace. Who is
+// refused rings, by writing a key that successful batches read.
+
+// rowLength is how many batches a process adds in a row where others wait.
+const rowLength = 16
+
+// awaitTurn waits until it is time to add something. What goes wrong here meets
+// the batch as well.
+func (q *core) awaitTurn(ctx context.Context) {
+	tail, _ := q.cursors()
+	last := tail.mod
+	_ = q.rows.Ready(ctx, func(ctx context.Context) (same bool, err error) {
+		res, err := q.c.Get(ctx, etcd.Key(q.keys.tail()))
+		if err != nil {
+			return false, err
+		}
+		kv, there := res.First()
+		tail, err := q.sawTail(kv, there)
+		same, last = tail.mod == last, tail.mod
+		return same, err
+	})
+}
+
+// rung gives the revision at which another process was refused last.
+func (q *core) rung(res *etcd.GetResult) int64 {
+	kv, ok := res.First()
+	if !ok || string(kv.Value) == q.producer {
+		return 0
+	}
+	return kv.ModRevision
+}
