@@ -115,8 +115,8 @@ func TestAClusterWipedAndStartedAlikeIsNoticed(t *testing.T) {
 // affair. So the same event is timed at another client, which does nothing
 // else; and the same is done with a third client catching up, which gives the
 // machine as much to do. What the first client's own catch-up adds to that is
-// its doing. (That it is nothing where only the connection takes time is shown
-// exactly, by a clock that nobody else uses, beside the client.)
+// its doing. (That the events do not wait for each other is shown exactly, in a
+// bubble, beside the client.)
 func TestACatchUpAndAConsumerThatReadsNothingDelayNoOtherWatch(t *testing.T) {
 	const n, trials = 100_000, 5
 	cl := cluster.Start(t, cluster.Options{})
