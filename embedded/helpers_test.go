@@ -60,12 +60,29 @@ func b64(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) 
 
 func put(t testing.TB, endpoint, key, value string) {
 	t.Helper()
+	if err := tryPut(t, endpoint, key, value); err != nil {
+		t.Fatalf("put %q at %s: %v", key, endpoint, err)
+	}
+}
+
+// putInTime puts where the leader may have gone a moment ago: etcd refuses what
+// it proposed to that one.
+func putInTime(t testing.TB, endpoint, key, value string) {
+	t.Helper()
+	deadline := time.Now().Add(time.Minute)
+	for err := tryPut(t, endpoint, key, value); err != nil; err = tryPut(t, endpoint, key, value) {
+		if time.Now().After(deadline) {
+			t.Fatalf("put %q at %s: %v", key, endpoint, err)
+		}
+	}
+}
+
+func tryPut(t testing.TB, endpoint, key, value string) error {
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
 	body := fmt.Sprintf(`{"key":%q,"value":%q}`, b64(key), b64(value))
-	if _, err := call(ctx, http.DefaultClient, endpoint+"/v3/kv/put", body); err != nil {
-		t.Fatalf("put %q at %s: %v", key, endpoint, err)
-	}
+	_, err := call(ctx, http.DefaultClient, endpoint+"/v3/kv/put", body)
+	return err
 }
 
 func get(t testing.TB, endpoint, key string) string {

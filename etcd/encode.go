@@ -127,7 +127,9 @@ func (f *fields) compare(ns string, c *Cmp) {
 
 func appendCmp(b []byte, ns string, c *Cmp) []byte {
 	f := object(b)
-	f.text("result", c.rel.wire())
+	if c.rel != Equal { // which is the default
+		f.text("result", c.rel.wire())
+	}
 	switch c.target {
 	case cmpVersion:
 		f.text("target", "VERSION")

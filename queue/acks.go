@@ -49,11 +49,16 @@ const (
 	maxAckGaps  = 30  // pieces of a claim that are compared to be empty
 )
 
-// takeAcks picks the acks of a flight.
+// takeAcks picks the acks of a flight. Long names and unique keys make it small.
 func takeAcks(waiting []*part[*delivery]) int {
-	claims := map[*claim]bool{}
+	claims, bytes := map[*claim]bool{}, 0
 	for n, p := range waiting {
-		if claims[p.item.claim] = true; n == maxAcks || len(claims) > maxAckParts {
+		d := p.item
+		bytes += 2*len(d.key) + 32
+		if d.env.Unique != "" {
+			bytes += 2*(len(d.c.q.keys.data)+len(d.env.Unique)) + 256
+		}
+		if claims[d.claim] = true; n == maxAcks || len(claims) > maxAckParts || n > 0 && bytes > MaxJobBytes {
 			return n
 		}
 	}
@@ -183,9 +188,9 @@ func (q *core) releaseUnique(e *envelope) []etcd.Op {
 	if e.Unique == "" || e.UniqueUntil != 0 {
 		return nil
 	}
-	key := etcd.Key(q.keys.unique(e.Unique))
+	key := etcd.Key(q.keys.unique(e.Unique, 0))
 	return []etcd.Op{etcd.Nest(etcd.Txn{
-		If:   []etcd.Cmp{etcd.IfValue(key, etcd.Equal, e.uniqueValue())},
+		If:   []etcd.Cmp{etcd.IfValue(key, etcd.Equal, []byte(e.ID))},
 		Then: []etcd.Op{etcd.Delete(key)},
 	})}
 }

@@ -34,17 +34,18 @@ func (q *core) compose(on cursorKV, units []*unit) *batch {
 	tailKey := etcd.Key(q.keys.tail())
 	b.txn.If = []etcd.Cmp{etcd.IfModRevision(tailKey, etcd.Equal, on.mod)}
 	b.txn.Else = []etcd.Op{etcd.Get(tailKey)}
-	check := func(c etcd.Cmp, key string) {
+	check := func(c etcd.Cmp, set etcd.KeySet) {
 		b.txn.If = append(b.txn.If, c)
-		b.txn.Else = append(b.txn.Else, etcd.Get(etcd.Key(key)))
+		b.txn.Else = append(b.txn.Else, etcd.Get(set, etcd.WithLimit(1)))
 	}
 	var ops []etcd.Op
 	var largest [levels]int64
 	soon := int64(0)
 	for _, u := range units {
 		if u.from != nil {
-			check(etcd.IfModRevision(etcd.Key(u.from.Key), etcd.Equal, u.from.ModRevision), u.from.Key)
-			ops = append(ops, etcd.Delete(etcd.Key(u.from.Key)))
+			from := etcd.Key(u.from.Key)
+			check(etcd.IfModRevision(from, etcd.Equal, u.from.ModRevision), from)
+			ops = append(ops, etcd.Delete(from))
 			for _, key := range u.along {
 				ops = append(ops, etcd.Delete(etcd.Key(key)))
 			}
@@ -71,9 +72,10 @@ func (q *core) compose(on cursorKV, units []*unit) *batch {
 		}
 		if u.claims {
 			e := &u.jobs[0]
-			key := q.keys.unique(e.Unique)
-			check(etcd.IfModRevision(etcd.Key(key), etcd.Equal, u.expired), key)
-			ops = append(ops, etcd.Put(key, e.uniqueValue()))
+			key := q.keys.unique(e.Unique, e.UniqueUntil)
+			others := q.keys.occupied(e.Unique, now.UnixMilli())
+			check(etcd.Missing(others), others)
+			ops = append(ops, etcd.Put(key, []byte(e.ID)))
 			if e.UniqueUntil != 0 {
 				ops = append(ops, etcd.Put(q.keys.window(e.UniqueUntil, e.ID), []byte(key)))
 			}

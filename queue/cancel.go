@@ -48,17 +48,34 @@ func (q *core) remove(ctx context.Context, j Job) error {
 			return errMoved // claimed since it was read
 		default:
 			t.If = append(t.If, etcd.IfModRevision(etcd.Key(q.keys.head()), etcd.Equal, s.head.mod))
+			t.Else = append(t.Else, etcd.Get(etcd.Key(q.keys.head())))
 		}
 	}
 	var try attempts
-	res, err, _ := try.send(ctx, q.c, t)
-	if err != nil || res.Succeeded {
-		return err
+	for {
+		res, err, _ := try.send(ctx, q.c, t)
+		if err != nil || res.Succeeded {
+			return err
+		}
+		switch kv, there := res.Results[0].Get.First(); {
+		case there && kv.ModRevision == j.mod && len(res.Results) > 1:
+			// The head moved, as it does all the time in a queue that is busy. No
+			// attempt for the old one can arrive any more.
+			headKV, ok := res.Results[1].Get.First()
+			head, err := q.sawHead(headKV, ok)
+			if err != nil {
+				return err
+			}
+			if pos < head.Next[p] {
+				return errMoved // claimed
+			}
+			t.If[len(t.If)-1] = etcd.IfModRevision(etcd.Key(q.keys.head()), etcd.Equal, head.mod)
+		case there && kv.ModRevision == j.mod || !try.doubt():
+			return errMoved
+		default:
+			return q.howRemoved(ctx, j, try.err)
+		}
 	}
-	if kv, there := res.Results[0].Get.First(); there && kv.ModRevision == j.mod || !try.doubt() {
-		return errMoved
-	}
-	return q.howRemoved(ctx, j, try.err)
 }
 
 // howRemoved finds out how a job went away that we tried to remove without an

@@ -64,13 +64,23 @@ func (c *consumer) nextTask(now time.Time) (best task, ok bool) {
 	if len(c.finished) > 0 {
 		offer("clean", now, c.clean)
 	}
+	if len(c.owed) > 0 {
+		offer("hand back", now, c.payBack)
+	}
 	for n, kv := range c.records {
 		if c.claims[n] == nil && n != c.claiming && !c.ended[n] {
 			offer("adopt", now, func(ctx context.Context) error { return c.adopt(ctx, n, kv) })
 			break
 		}
 	}
-	if c.stopping || !c.view.listed {
+	if !c.view.listed {
+		return best, ok
+	}
+	// Also when stopping: that may take long, and nobody else watches the inbox.
+	if v := &c.view.inbox; v.full() {
+		offer("inbox", v.put.seen.Add(c.turnOf(watchers, v.put.rev, stepPromote)), c.promoteInbox)
+	}
+	if c.stopping {
 		return best, ok
 	}
 	for id, s := range c.view.gone {
@@ -83,9 +93,10 @@ func (c *consumer) nextTask(now time.Time) (best task, ok bool) {
 				offer("claim age", since.Add(c.opts.maxAge), func(ctx context.Context) error { return c.outlived(ctx, cl) })
 			}
 		}
-	}
-	if v := &c.view.inbox; v.full() {
-		offer("inbox", v.put.seen.Add(c.turnOf(watchers, v.put.rev, stepPromote)), c.promoteInbox)
+		if len(c.buf) > 0 {
+			cl := c.buf[0].claim
+			offer("age at hand", cl.taken.Add(c.opts.maxAge), func(ctx context.Context) error { return c.unreceived(ctx, cl) })
+		}
 	}
 	if due := c.view.nextDue; due != never {
 		offer("due", time.UnixMilli(due).Add(c.turn(due, 1, stepPromote)), c.promoteDue)
@@ -123,11 +134,25 @@ func (c *consumer) clean(ctx context.Context) error {
 	c.mu.Lock()
 	n := min(len(c.finished), 30)
 	cls := append([]*claim(nil), c.finished[:n]...)
-	var t etcd.Txn
-	for _, cl := range cls {
-		t.Then = append(t.Then, etcd.Nest(c.removal(cl, cl.rec.Runs)))
+	rests := make([][]run, n)
+	for i, cl := range cls {
+		rests[i] = cl.rec.Runs
 	}
 	c.mu.Unlock()
+	var t etcd.Txn
+	for i, cl := range cls {
+		removal := c.removal(cl, rests[i])
+		if len(rests[i]) > maxAckGaps { // more than one transaction can compare
+			empty, err := c.q.vacant(ctx, cl.rec.Priority, rests[i])
+			if err != nil {
+				return err
+			}
+			if removal = c.removal(cl, nil); !empty {
+				removal.Then = nil
+			}
+		}
+		t.Then = append(t.Then, etcd.Nest(removal))
+	}
 	res, err := c.q.c.Txn(ctx, t, etcd.Alone())
 	if err != nil {
 		return err // repeated: it only deletes what is ours and empty
@@ -144,6 +169,18 @@ func (c *consumer) clean(ctx context.Context) error {
 		c.removed(cl)
 	}
 	return nil
+}
+
+// vacant reports whether nothing is left of runs in front of the head. Positions
+// are never filled again, so that it stays so.
+func (q *core) vacant(ctx context.Context, p int, runs []run) (bool, error) {
+	var gets []etcd.Op
+	for _, r := range runs {
+		gets = append(gets, etcd.Get(q.keys.span(p, r), etcd.CountOnly()))
+	}
+	n := int64(0)
+	err := q.getMany(ctx, gets, func(_ int, r *etcd.GetResult) { n += r.Count })
+	return n == 0, err
 }
 
 // adopt takes in a claim of ours whose reply was lost: it is handed back.
@@ -196,7 +233,7 @@ func (cl *claim) oldest() time.Time {
 // handler hangs, or the job is too long for the maximum that was set. What was
 // not begun goes back at no attempt.
 func (c *consumer) outlived(ctx context.Context, cl *claim) error {
-	if err := c.giveBack(ctx, c.unbegun(cl)); err != nil && !errors.Is(err, ErrClaimLost) {
+	if err := c.handOver(ctx, c.unbegun(cl)); err != nil {
 		return err
 	}
 	c.mu.Lock()
@@ -217,6 +254,16 @@ func (c *consumer) outlived(ctx context.Context, cl *claim) error {
 	c.drop(cl, ErrClaimAge)
 	c.touch()
 	return nil
+}
+
+// unreceived hands back what was claimed in advance and then not received for so
+// long that nobody seems to be at work here. Until somebody is, nothing more is
+// claimed in advance.
+func (c *consumer) unreceived(ctx context.Context, cl *claim) error {
+	c.mu.Lock()
+	c.resting = c.asked == 0
+	c.mu.Unlock()
+	return c.handOver(ctx, c.unbegun(cl))
 }
 
 // unbegun takes the jobs of a claim that were not given out yet from the buffer.

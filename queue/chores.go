@@ -23,31 +23,37 @@ func (c *consumer) chores(ctx context.Context) error {
 	return err
 }
 
-// closeWindows frees the unique keys whose windows are over.
+// closeWindows removes unique keys whose windows are over. They block nobody any
+// more, and only take room.
 func (q *core) closeWindows(ctx context.Context, now time.Time) error {
 	const few = 30
-	for {
-		res, err := q.c.Get(ctx, upTo(q.keys.windows(), 0, now.UnixMilli()), etcd.WithLimit(few))
-		if err != nil || len(res.KVs) == 0 {
+	var t etcd.Txn
+	send := func() error {
+		_, err := q.c.Txn(ctx, t)
+		t.Then = nil
+		return err
+	}
+	for kv, err := range q.c.List(ctx, upTo(q.keys.windows(), 0, now.UnixMilli())) {
+		if err != nil {
 			return err
 		}
-		var t etcd.Txn
-		for _, kv := range res.KVs {
-			t.Then = append(t.Then, etcd.Delete(etcd.Key(kv.Key)))
-			until, ok := timeOf(q.keys.windows(), kv.Key)
-			name := strings.TrimPrefix(kv.Key, q.keys.windows())
-			unique := string(kv.Value)
-			if !ok || len(name) < 18 || !strings.HasPrefix(unique, q.keys.unique("")) {
-				continue
+		unique := string(kv.Value)
+		_, id, ok := strings.Cut(strings.TrimPrefix(kv.Key, q.keys.windows()), "-")
+		if !ok || !strings.HasPrefix(unique, q.keys.uniques()) {
+			continue // somebody else's
+		}
+		t.Then = append(t.Then, etcd.Delete(etcd.Key(kv.Key)), etcd.Nest(etcd.Txn{
+			If:   []etcd.Cmp{etcd.IfValue(etcd.Key(unique), etcd.Equal, []byte(id))},
+			Then: []etcd.Op{etcd.Delete(etcd.Key(unique))},
+		}))
+		if len(t.Then) >= 2*few {
+			if err := send(); err != nil {
+				return err
 			}
-			env := envelope{ID: name[17:], UniqueUntil: until}
-			t.Then = append(t.Then, etcd.Nest(etcd.Txn{
-				If:   []etcd.Cmp{etcd.IfValue(etcd.Key(unique), etcd.Equal, env.uniqueValue())},
-				Then: []etcd.Op{etcd.Delete(etcd.Key(unique))},
-			}))
-		}
-		if _, err := q.c.Txn(ctx, t); err != nil {
-			return err
 		}
 	}
+	if len(t.Then) == 0 {
+		return nil
+	}
+	return send()
 }

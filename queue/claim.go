@@ -12,6 +12,16 @@ import (
 func (c *consumer) claimHead(ctx context.Context, pl plan) error {
 	tail, head := c.q.cursors()
 	from := head.Next[pl.p]
+	if c.hole {
+		jump, there, err := c.q.nextJob(ctx, pl.p, run{from, tail.Next[pl.p]})
+		if err != nil {
+			return err
+		}
+		if from = jump; !there {
+			return c.skip(ctx, head, pl.p, from)
+		}
+		pl.n = tail.Sizes.fit(pl.p, []run{{from, tail.Next[pl.p]}}, pl.n)
+	}
 	to := min(from+pl.n, tail.Next[pl.p])
 	if to <= from {
 		return nil
@@ -34,6 +44,7 @@ func (c *consumer) claimHead(ctx context.Context, pl plan) error {
 	case res == nil:
 	case res.Succeeded:
 		c.q.movedHead(next, res.Header.Revision)
+		c.hole = len(res.Results[3].Get.KVs) == 0
 		c.hold(n, rec, res)
 	default:
 		c.mu.Lock()
@@ -95,8 +106,10 @@ func (c *consumer) claimFree(ctx context.Context, pl plan) error {
 	if pl.suspect {
 		c.suspect.release(c)
 	}
-	if err == nil && res != nil { // somebody else was there
-		c.forgetFree(pl)
+	if err == nil && res != nil {
+		if _, paused := res.Results[3].Get.First(); !paused { // somebody else was there
+			c.forgetFree(pl)
+		}
 	}
 	return err
 }

@@ -40,8 +40,8 @@ func (c *consumer) wind(ctx context.Context) error {
 		return fmt.Errorf("a claim is still under way, and left to others: %w", err)
 	}
 	c.mu.Lock()
-	ds := c.buf
-	c.buf = nil
+	ds := append(c.owed, c.buf...)
+	c.buf, c.owed = nil, nil
 	for _, d := range ds {
 		d.at = started
 	}

@@ -14,14 +14,16 @@ import (
 // What users of other queues complain about and has no test of its own
 // elsewhere here.
 
-func TestAConsumerThatWaitsSendsNothing(t *testing.T) {
+func TestAConsumerThatWaitsDoesNotPoll(t *testing.T) {
 	inBubble(t, func(w *world) {
 		n := w.node()
 		w.push(n.q, "x")
 		require.NoError(w, n.takeOne().Ack(w.Context()))
 		go func() { _, _ = n.Receive(w.Context(), 10) }()
 		synctest.Wait()
-		require.LessOrEqual(w, w.txns(func() { time.Sleep(time.Hour) }), 0)
+		sent := w.requests(func() { time.Sleep(time.Hour) })
+		require.LessOrEqual(w, sent, 2*60, "two reads a minute, for all consumers together")
+		require.Zero(w, w.txns(func() { time.Sleep(time.Hour) }))
 	})
 }
 
@@ -114,5 +116,31 @@ func TestAShutdownWithManyJobsAtHandIsQuickAndCostsNoAttempt(t *testing.T) {
 			require.Zero(w, j.Attempt)
 			break
 		}
+	})
+}
+
+func TestALongHoleIsJumpedHoweverFewJobsAreAskedFor(t *testing.T) {
+	inBubble(t, func(w *world) {
+		q := w.queue()
+		w.push(q, make([]string, 2000)...)
+		w.push(q, "in the middle")
+		w.push(q, make([]string, 2000)...)
+		for i, key := range w.srv.Keys(data + "jobs/") { // as if they were cancelled
+			if i != 2000 {
+				w.srv.Delete(key)
+			}
+		}
+		n := w.node()
+		require.LessOrEqual(w, w.requests(func() {
+			d := n.takeOne()
+			require.Equal(w, "in the middle", d.Value)
+			require.NoError(w, d.Ack(w.Context()))
+			n.none(time.Second)
+		}), 15)
+		w.push(q, "behind")
+		d := n.takeOne()
+		require.Equal(w, "behind", d.Value)
+		require.NoError(w, d.Ack(w.Context()))
+		w.empty()
 	})
 }

@@ -88,13 +88,17 @@ type consumer struct {
 	mu        sync.Mutex
 	stopping  bool  // nothing is claimed any more
 	created   int64 // create revision of the presence, 0 before
+	doubled   bool  // an attempt to put it had no answer, and may still come
 	buf       []*delivery
 	asked     int   // how many more jobs those in Receive want
+	resting   bool  // nothing is claimed in advance until somebody is in Receive
 	failure   error // for the next Receive
 	view      view
 	claims    map[int64]*claim
 	records   map[int64]etcd.KV // claim records of ours that the watch has shown
+	ownRev    int64             // up to which revision it has
 	ended     map[int64]bool    // those we removed, until the watch shows it
+	owed      []*delivery       // not begun, to be handed back; it failed before
 	finished  []*claim          // settled; their records are to be removed
 	lastN     int64
 	claiming  int64                // number of the claim under way, 0 for none
@@ -106,6 +110,7 @@ type consumer struct {
 	pace      pacer                // the pump's
 	dooms     []doom               // to be made dead letters by us
 	minute    int64                // of the last chores
+	hole      bool                 // the last claim from the log found nothing; the pump's
 	notYet    map[string]time.Time // tasks that have failed, and until when they rest
 	changed   chan struct{}        // closed at the next change
 }
@@ -193,6 +198,7 @@ func (c *consumer) receive(ctx context.Context, n int) ([]*delivery, error) {
 		c.failure = nil
 		if len(ds) == 0 && err == nil {
 			c.asked += n
+			c.resting = false
 			c.touch()
 			changed = c.changed
 		}

@@ -39,7 +39,8 @@ const (
 
 // Prefetch makes the consumer claim up to n jobs more than Receive has asked
 // for, so that they are at hand for the next. Default 0. What is claimed in
-// advance is not for others to take until it is handed back.
+// advance is not for others to take until it is handed back: by Close, or when
+// nobody has received it for as long as MaxClaimAge says.
 func Prefetch(n int) ConsumerOption {
 	return consumerOption(func(o *consumerOptions) { o.prefetch = n })
 }
@@ -52,8 +53,9 @@ func MaxAttempts(n int) ConsumerOption {
 }
 
 // MaxClaimAge bounds how long the consumer may keep a delivery: after d its
-// context ends with ErrClaimAge and others get it, at one attempt more. Default
-// one hour; negative means no bound.
+// context ends with ErrClaimAge and others get it, at one attempt more. What was
+// claimed in advance goes back after d at no attempt. Default one hour; negative
+// means no bound.
 func MaxClaimAge(d time.Duration) ConsumerOption {
 	return consumerOption(func(o *consumerOptions) { o.maxAge = d })
 }

@@ -88,10 +88,16 @@ func (q *Queue[T]) newUnit(vs []T, opts []EnqueueOption) (*unit, error) {
 
 // estimate is about how many bytes a job takes in a request.
 func (q *core) estimate(e *envelope) int {
-	n := 2*len(q.keys.data) + 160 + len(e.payload) + len(e.Unique)
-	if len(e.Headers) > 0 {
-		h, _ := json.Marshal(e.Headers) // strings always marshal
-		n += len(h)
+	n := 2*len(q.keys.data) + 160 + len(e.payload)
+	if e.Due != 0 {
+		n += 2*len(q.keys.data) + 160
+	}
+	if e.Unique != "" {
+		n += 5 * (len(q.keys.data) + len(e.Unique) + 32)
+	}
+	if len(e.Headers) > 0 || e.LastError != "" || e.Reason != "" {
+		b, _ := json.Marshal([]any{e.Headers, e.LastError, e.Reason}) // strings always marshal
+		n += len(b)
 	}
 	return n
 }
@@ -102,12 +108,12 @@ func (q *core) inboxOp(e *envelope) etcd.Op {
 	if e.Unique == "" {
 		return put
 	}
-	key := q.keys.unique(e.Unique)
-	then := []etcd.Op{put, etcd.Put(key, e.uniqueValue())}
+	key := q.keys.unique(e.Unique, e.UniqueUntil)
+	then := []etcd.Op{put, etcd.Put(key, []byte(e.ID))}
 	if e.UniqueUntil != 0 {
 		then = append(then, etcd.Put(q.keys.window(e.UniqueUntil, e.ID), []byte(key)))
 	}
-	return etcd.Nest(etcd.Txn{If: []etcd.Cmp{etcd.Missing(etcd.Key(key))}, Then: then})
+	return etcd.Nest(etcd.Txn{If: []etcd.Cmp{etcd.Missing(q.keys.occupied(e.Unique, time.Now().UnixMilli()))}, Then: then})
 }
 
 // fullPause is how long enqueues fail without a request after etcd has said that

@@ -104,23 +104,6 @@ func decodeEnvelope(b []byte) (*envelope, error) {
 	return e, nil
 }
 
-// uniqueValue is what stands under the job's unique key.
-func (e *envelope) uniqueValue() []byte {
-	if e.UniqueUntil != 0 {
-		return []byte(e.ID + "@" + strconv.FormatInt(e.UniqueUntil, 10))
-	}
-	return []byte(e.ID)
-}
-
-// parseUnique reads what stands under a unique key.
-func parseUnique(v []byte) (owner string, until int64) {
-	owner, ms, windowed := strings.Cut(string(v), "@")
-	if windowed {
-		until, _ = strconv.ParseInt(ms, 10, 64)
-	}
-	return owner, until
-}
-
 func millis(t time.Time) int64 { return t.UnixMilli() }
 
 func timeAt(ms int64) time.Time {

@@ -35,7 +35,7 @@ func (q *core) fly(ctx context.Context, f *flight[*unit]) bool {
 		}
 		if st.b == nil {
 			tail, _ := q.cursors()
-			st.b = q.compose(tail, left)
+			st.b = q.compose(tail, firstComers(left))
 		}
 		begin := time.Now()
 		res, err := q.c.Txn(ctx, st.b.txn, etcd.Alone())
@@ -103,6 +103,9 @@ func partOf(f *flight[*unit], u *unit) *part[*unit] {
 func (q *core) applied(st *flightState, f *flight[*unit], rev int64) {
 	for _, u := range st.b.units {
 		partOf(f, u).settle(nil)
+		if e := &u.jobs[0]; u.claims && (e.UniqueUntil == 0 || e.UniqueUntil > time.Now().UnixMilli()) {
+			refuse(f, e.Unique, &DuplicateError{Key: e.job(Ready, "", 0).Unique, Owner: e.ID})
+		}
 	}
 	q.mu.Lock()
 	q.refused = time.Time{}
@@ -200,8 +203,7 @@ func (q *core) fence(ctx context.Context, st *flightState, f *flight[*unit], fen
 	}
 }
 
-// dropFailed settles the units whose comparisons do not hold any more, and
-// notes windows that are over.
+// dropFailed settles the units whose comparisons do not hold any more.
 func (q *core) dropFailed(b *batch, f *flight[*unit], res *etcd.TxnResult) (dropped int) {
 	i := 1
 	next := func() (etcd.KV, bool) {
@@ -217,17 +219,9 @@ func (q *core) dropFailed(b *batch, f *flight[*unit], res *etcd.TxnResult) (drop
 			}
 		}
 		if u.claims {
-			kv, ok := next()
-			owner, until := parseUnique(kv.Value)
-			switch {
-			case !ok:
-				dropped += b2i(u.expired != 0)
-				u.expired = 0
-			case until != 0 && until <= time.Now().UnixMilli():
-				dropped += b2i(u.expired != kv.ModRevision)
-				u.expired = kv.ModRevision
-			case kv.ModRevision != u.expired && err == nil:
-				err = &DuplicateError{Key: u.jobs[0].job(Ready, "", 0).Unique, Owner: owner}
+			if kv, ok := next(); ok && err == nil {
+				e := &u.jobs[0]
+				dropped += refuse(f, e.Unique, &DuplicateError{Key: e.job(Ready, "", 0).Unique, Owner: string(kv.Value)})
 			}
 		}
 		if p := partOf(f, u); err != nil && !p.out {

@@ -66,6 +66,7 @@ func (c *consumer) takeIn(res *etcd.TxnResult) error {
 			return err
 		}
 	}
+	v.pausedRev = res.Header.Revision // whether it is there or not
 	for _, key := range []string{k.tail(), k.head()} {
 		if !there[key] {
 			return damaged(key, "is missing")
@@ -111,7 +112,13 @@ func (c *consumer) followOwn(ctx context.Context) error {
 			c.records[n] = kv
 		}
 	}
+	c.ownRev = max(c.ownRev, res.Header.Revision)
 	clear(c.ended)
+	for n, kv := range c.records {
+		if !there[n] && kv.ModRevision <= res.Header.Revision {
+			delete(c.records, n)
+		}
+	}
 	for n, cl := range c.claims {
 		if !there[n] && cl.token <= res.Header.Revision {
 			c.ownGone(n)
@@ -135,6 +142,7 @@ func (c *consumer) followOwn(ctx context.Context) error {
 			} else {
 				c.records[n] = ev.KV
 			}
+			c.ownRev = max(c.ownRev, ev.KV.ModRevision)
 		}
 		c.touch()
 		c.mu.Unlock()

@@ -47,6 +47,32 @@ func (c *consumer) giveBack(ctx context.Context, ds []*delivery) error {
 	return errors.Join(errs...)
 }
 
+// handOver gives jobs back that nobody was given. What cannot be given back now is
+// given back later.
+func (c *consumer) handOver(ctx context.Context, ds []*delivery) error {
+	err := c.giveBack(ctx, ds)
+	if errors.Is(err, ErrClaimLost) {
+		err = nil // others have it already
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, d := range ds {
+		if d.at == started && !d.claim.over {
+			c.owed = append(c.owed, d)
+		}
+	}
+	return err
+}
+
+// payBack gives back what could not be given back before.
+func (c *consumer) payBack(ctx context.Context) error {
+	c.mu.Lock()
+	ds := c.owed
+	c.owed = nil
+	c.mu.Unlock()
+	return c.handOver(ctx, ds)
+}
+
 // giveBackOf hands jobs of one claim back: those that stand in its record, so
 // that it can be repeated.
 func (c *consumer) giveBackOf(ctx context.Context, cl *claim, ds []*delivery) error {

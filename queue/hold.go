@@ -38,6 +38,11 @@ func (c *consumer) hold(n int64, rec record, res *etcd.TxnResult) {
 	cl.left = len(cl.jobs)
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if _, there := c.records[n]; !there && c.ownRev >= rev { // the watch was faster than the answer
+		c.drop(cl, ErrClaimLost)
+		c.touch()
+		return
+	}
 	c.claims[n] = cl
 	c.lastClaim, c.lastTook, c.lastGot = time.Now(), time.Since(c.begun), cl.left
 	c.limit = min(c.limit*2, maxClaim)

@@ -43,7 +43,7 @@ func (c *consumer) watchInbox(ctx context.Context) error {
 	}
 	read := res.Header.Revision
 	c.mu.Lock()
-	c.view.inbox.n, c.view.inbox.put = res.Count, spot{rev: read, seen: time.Now()}
+	c.view.inbox.counted(res.Count, spot{rev: read, seen: time.Now()})
 	c.touch()
 	c.mu.Unlock()
 	for {
@@ -52,18 +52,61 @@ func (c *consumer) watchInbox(ctx context.Context) error {
 			return err
 		}
 		c.mu.Lock()
-		v := &c.view.inbox
 		for _, ev := range batch.Events {
-			switch {
-			case ev.KV.ModRevision <= read: // in what was counted
-			case ev.Type == etcd.EventDelete:
-				v.n--
-			case ev.IsCreate():
-				v.n++
-				v.put = spot{rev: ev.KV.ModRevision, seen: time.Now()}
+			if ev.KV.ModRevision > read { // otherwise it was counted
+				c.view.inbox.see(ev.KV, ev.Type == etcd.EventDelete, spot{rev: ev.KV.ModRevision, seen: time.Now()})
 			}
 		}
 		c.touch()
 		c.mu.Unlock()
+	}
+}
+
+// promoteInbox brings the jobs of callers' own transactions into the log, in
+// the order of their commits: those that the watch has shown or, as long as there
+// are others, those that a listing shows.
+func (c *consumer) promoteInbox(ctx context.Context) error {
+	for {
+		c.mu.Lock()
+		complete, kvs := c.view.inbox.complete(), c.view.inbox.first(promotePage)
+		c.mu.Unlock()
+		if !complete {
+			return c.emptyInbox(ctx)
+		}
+		if len(kvs) == 0 {
+			return nil
+		}
+		if err := c.q.promote(ctx, kvs, false); err != nil {
+			return err
+		}
+		c.mu.Lock()
+		c.view.inbox.moved(kvs)
+		c.mu.Unlock()
+	}
+}
+
+// emptyInbox brings jobs into the log until the inbox is empty.
+func (c *consumer) emptyInbox(ctx context.Context) error {
+	inbox := etcd.Prefix(c.q.keys.inbox())
+	for {
+		res, err := c.q.c.Get(ctx, inbox, etcd.WithSort(etcd.ByCreateRevision, etcd.Ascending), etcd.WithLimit(maxInbox), etcd.KeysOnly())
+		if err != nil {
+			return err
+		}
+		if len(res.KVs) == 0 {
+			c.mu.Lock()
+			c.view.inbox.emptied(res.Header.Revision)
+			c.mu.Unlock()
+			return nil
+		}
+		for part := range slices.Chunk(res.KVs, promotePage) {
+			kvs, err := c.q.values(ctx, part)
+			if err == nil {
+				err = c.q.promote(ctx, kvs, false)
+			}
+			if err != nil {
+				return err
+			}
+		}
 	}
 }

@@ -63,13 +63,27 @@ func (k keys) later(due int64, id string) string { return k.data + "later/" + he
 func (k keys) deads() string                     { return k.data + "dead/" }
 func (k keys) dead(died int64, id string) string { return k.data + "dead/" + hex16(died) + "-" + id }
 func (k keys) at(id string) string               { return k.data + "at/" + id }
-func (k keys) unique(segment string) string      { return k.data + "unique/" + segment }
+func (k keys) uniques() string                   { return k.data + "unique/" }
 func (k keys) windows() string                   { return k.data + "window/" }
 func (k keys) window(until int64, id string) string {
 	return k.data + "window/" + hex16(until) + "-" + id
 }
 func (k keys) purges() string { return k.data + "purge/" }
 func (k keys) ring() string   { return k.data + "ring" }
+
+// unique is where the owner of a unique key stands: of one that blocks until a
+// time, or, if that is 0, until the job is done, which sorts behind every time.
+func (k keys) unique(segment string, until int64) string {
+	if until == 0 {
+		until = -1
+	}
+	return k.data + "unique/" + segment + "/" + hex16(until)
+}
+
+// occupied is the keys of whom a unique key belongs to at a time.
+func (k keys) occupied(segment string, at int64) etcd.KeySet {
+	return etcd.Range(k.unique(segment, at+1), k.data+"unique/"+segment+"0") // '0' follows '/'
+}
 
 func (k keys) free(p int, from int64, nonce string) string {
 	return fmt.Sprintf("%sc/free/%d-%s-%s", k.data, p, hex16(from), nonce)

@@ -93,10 +93,10 @@ func TestABatchInDoubtIsFencedOffBeforeAnotherIsComposed(t *testing.T) {
 		}
 		go enqueue("unique", queue.Unique("k"))
 		require.NoError(w, in.Await(w.Context(), 1))
-		w.srv.Put(data+"unique/k", []byte("somebody")) // without the tail, as an outbox does
-		time.Sleep(10 * time.Second)                   // an attempt gives up, and is repeated
+		w.srv.Put(data+"unique/k/ffffffffffffffff", []byte("somebody")) // without the tail, as an outbox does
+		time.Sleep(10 * time.Second)                                    // an attempt gives up, and is repeated
 		require.ErrorIs(w, <-got, queue.ErrDuplicate)
-		w.srv.Delete(data + "unique/k") // what the late one compares holds again
+		w.srv.Delete(data + "unique/k/ffffffffffffffff") // what the late one compares holds again
 		close(late)
 		time.Sleep(time.Minute)
 		require.Empty(w, w.list(q, queue.Ready)[1:], "the late one must not come")

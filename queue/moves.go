@@ -24,6 +24,7 @@ type move struct {
 	d   *delivery
 	to  progress
 	env envelope // as it is to stand there
+	val []byte   // the same, as bytes
 	key string
 	due int64 // 0 for a dead letter
 }
@@ -81,6 +82,7 @@ func (c *consumer) move(ctx context.Context, m *move) error {
 	case done || err != nil:
 		return err
 	}
+	m.val = m.env.encode()
 	return c.answered(m.d, c.moves.do(ctx, m))
 }
 
@@ -88,13 +90,19 @@ const (
 	maxMoves = 50 // of a flight
 )
 
+// takeMoves picks the moves of a flight. Two deliveries of one job, of which one
+// is stale, go one after the other: both put the job's place in the index, and
+// etcd takes a key once in a commit.
 func takeMoves(waiting []*part[*move]) int {
-	bytes := 0
+	bytes, of := 0, map[string]*delivery{}
 	for n, p := range waiting {
-		bytes += len(p.item.env.payload) + 1024
-		if n == maxMoves || n > 0 && bytes > MaxJobBytes {
+		m := p.item
+		bytes += len(m.val) + 1024 + len(m.key)*4
+		other := of[m.env.ID]
+		if n == maxMoves || n > 0 && bytes > MaxJobBytes || other != nil && other != m.d {
 			return n
 		}
+		of[m.env.ID] = m.d
 	}
 	return len(waiting)
 }
@@ -146,7 +154,7 @@ func (c *consumer) composeMoves(parts []*part[*move]) *moveFlight {
 			If: []etcd.Cmp{m.d.claimed(), m.d.present()},
 			Then: []etcd.Op{
 				etcd.Delete(etcd.Key(m.d.key)),
-				etcd.Put(m.key, m.env.encode()),
+				etcd.Put(m.key, m.val),
 				etcd.Put(c.q.keys.at(m.env.ID), []byte(m.key)),
 			},
 			Else: []etcd.Op{etcd.Get(etcd.Key(m.d.claim.key)), etcd.Get(etcd.Key(m.d.key))},

@@ -16,6 +16,7 @@ const promotePage = 200
 // times, and tells all when to look again.
 func (c *consumer) promoteDue(ctx context.Context) error {
 	k := c.q.keys
+	var at dueSearch
 	for {
 		c.mu.Lock()
 		from, seen, changed := c.view.nextDue, c.view.soonRev, c.changed
@@ -23,15 +24,17 @@ func (c *consumer) promoteDue(ctx context.Context) error {
 		if from == never {
 			return nil // somebody else has looked
 		}
+		at.begin(k, from, seen)
 		now := time.Now().UnixMilli()
-		kvs, err := c.q.page(ctx, upTo(k.laters(), from, now+1))
-		if err != nil {
-			return err
-		}
-		if len(kvs) > 0 {
+		if set, last := at.next(k, now); !last {
+			kvs, err := c.q.page(ctx, set)
+			if err != nil {
+				return err
+			}
 			if err := c.q.promote(ctx, kvs, true); err != nil {
 				return err
 			}
+			at.looked(kvs)
 			continue
 		}
 		d, soon, err := c.q.firstDue(ctx, max(from, now))
@@ -87,31 +90,6 @@ func (q *core) firstWithin(ctx context.Context, from, to int64) (dueValue, int64
 	}
 	soon, _ := res.Results[1].Get.First()
 	return d, soon.ModRevision, nil
-}
-
-// promoteInbox brings the jobs of callers' own transactions into the log, in
-// the order of their commits.
-func (c *consumer) promoteInbox(ctx context.Context) error {
-	inbox := etcd.Prefix(c.q.keys.inbox())
-	for {
-		res, err := c.q.c.Get(ctx, inbox, etcd.WithSort(etcd.ByCreateRevision, etcd.Ascending), etcd.WithLimit(promotePage), etcd.KeysOnly())
-		if err != nil {
-			return err
-		}
-		if len(res.KVs) == 0 {
-			c.mu.Lock()
-			c.view.inbox.emptyAt = res.Header.Revision
-			c.mu.Unlock()
-			return nil
-		}
-		kvs, err := c.q.values(ctx, res.KVs)
-		if err == nil {
-			err = c.q.promote(ctx, kvs, false)
-		}
-		if err != nil {
-			return err
-		}
-	}
 }
 
 // promote moves jobs to the log, or below later/ where they are to wait. Those
@@ -175,18 +153,22 @@ func (q *core) page(ctx context.Context, set etcd.KeySet) ([]etcd.KV, error) {
 // values reads the values of keys, a few at a time, and leaves out those that
 // are gone.
 func (q *core) values(ctx context.Context, keys []etcd.KV) (out []etcd.KV, err error) {
-	const few = 16
+	few := 16
 	for len(keys) > 0 {
 		n := min(len(keys), few)
 		var t etcd.Txn
 		for _, kv := range keys[:n] {
 			t.Then = append(t.Then, etcd.Get(etcd.Key(kv.Key)))
 		}
-		keys = keys[n:]
 		res, err := q.c.Txn(ctx, t)
+		if errors.Is(err, etcd.ErrBadReply) && n > 1 { // too large at once
+			few = max(n/4, 1)
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}
+		keys = keys[n:]
 		for _, r := range res.Results {
 			if kv, ok := r.Get.First(); ok {
 				out = append(out, kv)

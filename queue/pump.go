@@ -87,7 +87,7 @@ func (c *consumer) carryOut(ctx context.Context, pl plan) {
 // demand is how many jobs are to be claimed. What is at hand is filled up again
 // when half of it is gone. The caller holds the mutex.
 func (c *consumer) demand() int64 {
-	if c.asked == 0 && 2*len(c.buf) > c.opts.prefetch {
+	if c.asked == 0 && (c.resting || 2*len(c.buf) > c.opts.prefetch) {
 		return 0
 	}
 	return int64(c.asked + c.opts.prefetch - len(c.buf))

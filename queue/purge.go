@@ -105,12 +105,7 @@ func (q *core) exactly(j *Job) etcd.Op {
 
 // purgeReady takes everything out of the line at once, and then removes it.
 func (q *core) purgeReady(ctx context.Context) (int, error) {
-	n := 0
-	err := again(ctx, func() error {
-		moved, err := q.passHead(ctx)
-		n += moved
-		return err
-	})
+	n, err := q.passHead(ctx)
 	if errors.Is(err, etcd.ErrNoSpace) {
 		return q.purgeFull(ctx)
 	}
@@ -128,51 +123,69 @@ func (q *core) purgeReady(ctx context.Context) (int, error) {
 }
 
 // passHead moves the head to the tail. What it passes over is noted below
-// purge/, so that whoever comes goes on removing it.
+// purge/, so that whoever comes goes on removing it. In a queue that is busy both
+// move all the time, so it is tried again at once with what the refusal shows.
 func (q *core) passHead(ctx context.Context) (int, error) {
-	s, err := q.look(ctx)
+	if err := q.open(ctx); err != nil {
+		return 0, err
+	}
+	headKey, tailKey := etcd.Key(q.keys.head()), etcd.Key(q.keys.tail())
+	res, err := q.c.Txn(ctx, etcd.Txn{Then: []etcd.Op{etcd.Get(headKey), etcd.Get(tailKey)}})
 	if err != nil {
 		return 0, err
 	}
-	next := s.head
-	next.Next = s.tail.Next
-	headKey, tailKey := etcd.Key(q.keys.head()), etcd.Key(q.keys.tail())
 	name := nonce(6)
-	t := etcd.Txn{
-		If: []etcd.Cmp{
-			etcd.IfModRevision(headKey, etcd.Equal, s.head.mod), etcd.IfModRevision(tailKey, etcd.Equal, s.tail.mod),
-		},
-		Else: []etcd.Op{etcd.Get(etcd.Prefix(q.keys.purges()+name), etcd.KeysOnly())},
-	}
-	n := 0
-	for p := range levels {
-		r := run{s.head.Next[p], s.tail.Next[p]}
-		if r.len() > 0 {
-			n += int(r.len())
-			t.Then = append(t.Then, etcd.Put(q.keys.purges()+name+"-"+strconv.Itoa(p), newRecord(p, []run{r}, 0).encode()))
+	for {
+		headKV, ok := res.Results[0].Get.First()
+		head, err := q.sawHead(headKV, ok)
+		if err != nil {
+			return 0, err
 		}
-	}
-	if n == 0 {
-		return 0, nil
-	}
-	t.Then = append(t.Then, etcd.Put(q.keys.head(), next.encode(time.Now())))
-	var try attempts
-	res, err, _ := try.send(ctx, q.c, t)
-	switch {
-	case err != nil:
-		return 0, err
-	case res.Succeeded:
-		q.movedHead(next, res.Header.Revision)
-		return n, nil
-	case try.doubt():
-		// Did it arrive? Its notes tell, unless somebody has cleared up behind
-		// them; then there is nothing left of it to do either, and it is looked
-		// at anew.
-		if _, there := res.Results[0].Get.First(); there {
+		tailKV, ok := res.Results[1].Get.First()
+		tail, err := q.sawTail(tailKV, ok)
+		if err != nil {
+			return 0, err
+		}
+		next := head
+		next.Next = tail.Next
+		ops, n := q.notes(name, head, tail)
+		if n == 0 {
+			return 0, nil
+		}
+		var try attempts
+		res, err, _ = try.send(ctx, q.c, etcd.Txn{
+			If: []etcd.Cmp{
+				etcd.IfModRevision(headKey, etcd.Equal, head.mod), etcd.IfModRevision(tailKey, etcd.Equal, tail.mod),
+			},
+			Then: append(ops, etcd.Put(q.keys.head(), next.encode(time.Now()))),
+			Else: []etcd.Op{etcd.Get(headKey), etcd.Get(tailKey), etcd.Get(etcd.Prefix(q.keys.purges()+name), etcd.KeysOnly())},
+		})
+		if err != nil {
+			return 0, err
+		}
+		if res.Succeeded {
+			q.movedHead(next, res.Header.Revision)
+			return n, nil
+		}
+		// An attempt without an answer arrived before, or never will. Its notes
+		// tell, unless somebody has cleared up behind them: then there is nothing
+		// left of it to do either.
+		if _, there := res.Results[2].Get.First(); there {
 			return n, nil
 		}
 	}
-	return 0, errMoved
+}
+
+// notes says what is between head and tail, to be put below purge/, and how many
+// positions that are.
+func (q *core) notes(name string, head, tail cursorKV) (ops []etcd.Op, n int) {
+	for p := range levels {
+		if r := (run{head.Next[p], tail.Next[p]}); r.len() > 0 {
+			n += int(r.len())
+			ops = append(ops, etcd.Put(q.keys.purges()+name+"-"+strconv.Itoa(p), newRecord(p, []run{r}, 0).encode()))
+		}
+	}
+	return ops, n
 }
 
 // purgeFree removes the records without an owner, and notes what they held.

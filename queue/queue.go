@@ -69,7 +69,9 @@ func (q *Queue[T]) EnqueueMany(ctx context.Context, vs []T, opts ...EnqueueOptio
 // the job is there if and only if that transaction's branch was carried out (the
 // outbox pattern). A consumer brings it into the queue, in commit order. With a
 // Unique key the operation does nothing if the key is taken, which its result
-// tells (OpResult.Txn.Succeeded). Nothing is sent.
+// tells (OpResult.Txn.Succeeded). Nothing is sent. The operation is for one
+// commit: one that is carried out again, after the job was brought into the
+// queue, adds the job again, under the same id.
 func (q *Queue[T]) EnqueueOp(v T, opts ...EnqueueOption) (id string, op etcd.Op, err error) {
 	env, err := q.envelope(v, opts)
 	if err != nil {

@@ -103,3 +103,97 @@ func TestAFullPurgeThatAClaimOvertakesRemovesNothingThatIsClaimed(t *testing.T) 
 		w.empty()
 	})
 }
+
+// busy has consumers claim and acknowledge jobs all the time, of which there are
+// always enough, one by one; every request takes a moment. It gives the queue.
+func (w *world) busy() *queue.Queue[string] {
+	w.Helper()
+	q := w.queue()
+	for range 3 {
+		w.push(q, make([]string, 2500)...)
+	}
+	w.srv.Inject(etcdtest.Fault{Delay: time.Millisecond / 2, DelayReply: time.Millisecond / 2})
+	for range 4 {
+		n := w.node()
+		go func() {
+			for {
+				ds, err := n.Receive(w.Context(), 1)
+				if err != nil {
+					return
+				}
+				_ = n.Ack(w.Context(), ds...)
+			}
+		}()
+	}
+	time.Sleep(time.Second)
+	return q
+}
+
+func TestACancellationGetsThroughInAQueueThatIsBusy(t *testing.T) {
+	inBubble(t, func(w *world) {
+		q := w.busy()
+		ids := w.push(q, numbered(10)...)
+		for _, id := range ids {
+			start := time.Now()
+			require.NoError(w, q.Cancel(w.Context(), id))
+			require.Less(w, time.Since(start), time.Second)
+		}
+		w.audit(ids...)
+	})
+}
+
+func TestAPurgeGetsThroughInAQueueThatIsBusy(t *testing.T) {
+	inBubble(t, func(w *world) {
+		q := w.busy()
+		producing, stop := context.WithCancel(w.Context())
+		defer stop()
+		for range 2 {
+			other := w.queue()
+			go func() {
+				for producing.Err() == nil {
+					_, _ = other.Enqueue(producing, "more")
+				}
+			}()
+		}
+		time.Sleep(time.Second)
+		start := time.Now()
+		ctx, cancel := context.WithTimeout(w.Context(), 10*time.Second)
+		defer cancel()
+		n, err := q.Purge(ctx, queue.Ready)
+		require.NoError(w, err)
+		require.Greater(w, n, 3000)
+		require.Less(w, time.Since(start), 2*time.Second)
+	})
+}
+
+func TestAPurgeThatDiesInBetweenIsFinishedByTheConsumers(t *testing.T) {
+	inBubble(t, func(w *world) {
+		q := w.queue()
+		w.node()
+		require.NoError(w, q.Pause(w.Context(), "so that they stay"))
+		w.push(q, numbered(1200)...)
+		_, err := q.Enqueue(w.Context(), "u", queue.Unique("k"))
+		require.NoError(w, err)
+		hold := make(chan struct{})
+		defer close(hold)
+		in := w.srv.Inject(etcdtest.Fault{Path: txnPath, Times: 1, Skip: 1, Hold: hold, Match: func(r *etcdtest.Request) bool {
+			return !r.Puts(data+"c/head") && (r.Touches(data+"jobs/0/0000000000000000") || r.Touches(data+"jobs/0/0000000000000300"))
+		}})
+		ctx, cancel := context.WithCancel(w.Context())
+		defer cancel()
+		go func() {
+			if in.Await(ctx, 1) == nil {
+				cancel()
+			}
+		}()
+		_, err = q.Purge(ctx, queue.Ready)
+		require.ErrorIs(w, err, context.Canceled)
+		require.NotEmpty(w, w.srv.Keys(data+"jobs/"))
+		require.Zero(w, w.stats(q).Ready)
+		time.Sleep(2 * time.Minute)
+		require.NoError(w, q.Resume(w.Context()))
+		w.empty()
+		_, err = q.Enqueue(w.Context(), "u", queue.Unique("k"))
+		require.NoError(w, err)
+	})
+}

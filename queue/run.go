@@ -40,6 +40,9 @@ func (c *consumer) run() {
 	}
 	c.buf = nil
 	c.touch()
+	if c.doubled {
+		c.s.Abandon(c.q.keys.consumer(c.id), nil)
+	}
 }
 
 // begin opens the queue and makes the presence known, as often as it takes. It
@@ -108,7 +111,7 @@ func (c *consumer) appear() error {
 			}
 			c.mu.Lock()
 			defer c.mu.Unlock()
-			c.created = rev
+			c.created, c.doubled = rev, doubt
 			c.touch()
 			return nil
 		}

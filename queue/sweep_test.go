@@ -1,6 +1,7 @@
 package queue_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,6 +19,7 @@ import (
 // after the other each of those it sends.
 type mishap struct {
 	name  string
+	path  string // of the requests that suffer; empty: transactions
 	fault etcdtest.Fault
 	// does happens while the request is held up, before it is carried out or
 	// (after) before it is answered.
@@ -54,6 +56,9 @@ var mishaps = []mishap{
 	{name: "the request is late", fault: etcdtest.Fault{Delay: 3 * time.Second}},
 	{name: "the request arrives when it has been repeated", does: func(*act) { time.Sleep(20 * time.Second) }, late: true},
 	{name: "the answer is garbage after the commit", fault: etcdtest.Fault{Commit: true, Reply: etcdtest.TextReply(502, "text/html", "<html>bad gateway</html>")}},
+	{name: "the answer to a read is lost", path: "/v3/kv/range", fault: etcdtest.Fault{LoseReply: true}},
+	{name: "a read is later than an attempt lasts", path: "/v3/kv/range", fault: etcdtest.Fault{DelayReply: 7 * time.Second}},
+	{name: "a put is lost", path: "/v3/kv/put", fault: etcdtest.Fault{LoseRequest: true}},
 	{name: "the context ends before it is carried out", does: func(a *act) { a.cancel() }, permits: []error{context.Canceled}},
 	{name: "the context ends before the answer", does: func(a *act) { a.cancel() }, after: true, permits: []error{context.Canceled}},
 	{name: "the lease is revoked before it is carried out", does: revoke, permits: broken},
@@ -78,15 +83,15 @@ func TestWhateverBefallsAnyTransaction(t *testing.T) {
 			t.Parallel()
 			for step := i % stride; ; step += stride {
 				hit := false
-				ok := t.Run(fmt.Sprint("transaction ", step), func(t *testing.T) {
+				ok := t.Run(fmt.Sprint("request ", step), func(t *testing.T) {
 					inBubble(t, func(w *world) { hit = w.suffer(m, step) }, etcdtest.WithMembers(3))
 				})
 				if !ok {
 					return
 				}
 				if !hit {
-					if step < 40 {
-						t.Fatalf("the process sent only %d transactions", step)
+					if least := map[string]int{"": 40, "/v3/kv/range": 10, "/v3/kv/put": 1}[m.path]; step < least {
+						t.Fatalf("the process sent only %d of these", step)
 					}
 					return
 				}
@@ -127,7 +132,7 @@ func (w *world) suffer(m mishap, step int) bool {
 	a := &act{world: w, s: w.session(c), ctx: ctx, cancel: cancel, m: m, ids: map[string]bool{}, settled: map[string]bool{}}
 	a.bequeath()
 	f := m.fault
-	f.Path, f.Members, f.Skip, f.Times = "/v3/kv/txn", []int{1}, step, 1
+	f.Path, f.Members, f.Skip, f.Times, f.Match = cmp.Or(m.path, txnPath), []int{1}, step, 1, about
 	done := make(chan struct{})
 	hold := make(chan struct{})
 	switch {

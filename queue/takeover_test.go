@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/quorate/quorate/etcd"
+	"github.com/quorate/quorate/etcdtest"
 	"github.com/quorate/quorate/queue"
 )
 
@@ -56,6 +58,26 @@ func TestAStaleGuardFailsInTheCallersTransaction(t *testing.T) {
 		require.True(w, write(d))
 		require.NoError(w, d.Ack(w.Context()))
 		require.False(w, write(d), "it is settled")
+	})
+}
+
+func TestAGuardEndsWithItsJobThoughTheClaimOfItsNeighboursGoesOn(t *testing.T) {
+	inBubble(t, func(w *world) {
+		q, n := w.queue(), w.node()
+		w.push(q, "acknowledged", "put off", "kept")
+		ds := n.take(3)
+		holds := func() (out []bool) {
+			for _, d := range ds {
+				res, err := q.Client().Txn(w.Context(), etcd.Txn{If: []etcd.Cmp{d.Guard()}})
+				require.NoError(w, err)
+				out = append(out, res.Succeeded)
+			}
+			return out
+		}
+		require.Equal(w, []bool{true, true, true}, holds())
+		require.NoError(w, ds[0].Ack(w.Context()))
+		require.NoError(w, ds[1].Nack(w.Context(), time.Hour))
+		require.Equal(w, []bool{false, false, true}, holds())
 	})
 }
 
@@ -114,6 +136,67 @@ func TestAHungHandlerLosesItsClaimAtTheMaximumAge(t *testing.T) {
 		require.NoError(w, again.Ack(w.Context()))
 		w.push(q, "y")
 		require.Equal(w, "y", b.takeOne().Value)
+	})
+}
+
+func TestWhatWasClaimedWithAHungJobAndNotBegunGoesBackAtNoAttempt(t *testing.T) {
+	inBubble(t, func(w *world) {
+		q := w.queue()
+		w.push(q, "hangs", "x", "y")
+		a := w.node(queue.Prefetch(2), queue.MaxClaimAge(time.Minute))
+		b := w.node()
+		require.Equal(w, "hangs", a.takeOne().Value)
+		attempts := map[string]int{}
+		for range 3 {
+			d := b.takeOne()
+			attempts[d.Value] = d.Attempt
+			require.NoError(w, d.Ack(w.Context()))
+		}
+		require.Equal(w, map[string]int{"hangs": 2, "x": 1, "y": 1}, attempts)
+	})
+}
+
+// A process that claims in advance and then hangs, or forgets to receive, does not
+// keep from others for ever what it has not begun.
+func TestJobsClaimedInAdvanceGoToOthersWhenNobodyReceivesThem(t *testing.T) {
+	inBubble(t, func(w *world) {
+		q, a := w.queue(), w.node(queue.Prefetch(10), queue.MaxClaimAge(time.Minute))
+		w.push(q, numbered(10)...)
+		require.NoError(w, a.takeOne().Ack(w.Context()))
+		b := w.node()
+		start := time.Now()
+		for range 9 {
+			d := b.takeOne()
+			require.Equal(w, 1, d.Attempt)
+			require.NoError(w, d.Ack(w.Context()))
+		}
+		require.Less(w, time.Since(start), 2*time.Minute)
+		w.push(q, "more")
+		require.Equal(w, "more", b.takeOne().Value, "it claims nothing more in advance")
+		go func() { _, _ = a.Receive(w.Context(), 1) }()
+		synctest.Wait()
+		w.push(q, numbered(12)...)
+		synctest.Wait()
+		require.Greater(w, w.stats(q).Claimed, int64(1), "until somebody receives")
+	})
+}
+
+func TestWhatCannotBeHandedBackIsHandedBackLater(t *testing.T) {
+	inBubble(t, func(w *world) {
+		q, a := w.queue(), w.node(queue.Prefetch(10), queue.MaxClaimAge(time.Minute))
+		w.push(q, numbered(10)...)
+		d := a.takeOne()
+		require.NoError(w, d.Ack(w.Context()))
+		w.srv.SetNoSpace(true)
+		time.Sleep(2 * time.Minute)
+		w.srv.SetNoSpace(false)
+		ds := w.node().take(9)
+		for _, d := range ds {
+			require.Equal(w, 1, d.Attempt)
+		}
+		w.ackAll(ds)
+		require.NoError(w, a.Close(w.Context()))
+		w.empty()
 	})
 }
 
@@ -191,5 +274,27 @@ func TestManyConsumersTakeOverADeadOnesClaimsOnce(t *testing.T) {
 		}
 		require.Equal(w, sorted(numbered(10)), sorted(vs))
 		w.empty()
+	})
+}
+
+// The server has the last word on who is dead.
+func TestTheClaimsOfAConsumerThatIsThereAreNotTakenOver(t *testing.T) {
+	inBubble(t, func(w *world) {
+		q, a := w.queue(), w.node()
+		w.node()
+		w.push(q, "x")
+		a.takeOne()
+		presence := data + "c/consumer/" + a.ID()
+		record := data + "claim/" + a.ID() + "/00000001"
+		hold := make(chan struct{})
+		taking := w.srv.Inject(etcdtest.Fault{Path: txnPath, Times: 1, Hold: hold, Match: func(r *etcdtest.Request) bool { return r.Touches(record) }})
+		a.die()
+		require.NoError(w, taking.Await(w.Context(), 1))
+		w.srv.Put(presence, []byte("{}"))
+		close(hold)
+		time.Sleep(time.Minute)
+		require.Equal(w, []string{record}, w.srv.Keys(record))
+		require.True(w, w.srv.Delete(presence))
+		require.Equal(w, 2, w.node().takeOne().Attempt)
 	})
 }

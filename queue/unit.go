@@ -1,6 +1,8 @@
 package queue
 
 import (
+	"slices"
+
 	"github.com/quorate/quorate/etcd"
 )
 
@@ -18,8 +20,6 @@ type unit struct {
 	bytes int
 	ops   int // operations, about
 	cmps  int // comparisons
-
-	expired int64 // revision of the unique key, whose window is over; 0: it must be missing
 }
 
 const (
@@ -54,7 +54,7 @@ func (u *unit) measure() {
 // takeUnits picks what may travel together.
 func (q *core) takeUnits(waiting []*part[*unit]) int {
 	var ops, cmps, bytes int
-	uniques, moving := map[string]bool{}, map[string]bool{}
+	moving := map[string]bool{}
 	n := 0
 	for _, p := range waiting {
 		u := p.item
@@ -67,14 +67,38 @@ func (q *core) takeUnits(waiting []*part[*unit]) int {
 			}
 			moving[u.from.Key] = true
 		}
-		if u.claims {
-			if uniques[u.jobs[0].Unique] { // the next batch finds it taken
-				break
-			}
-			uniques[u.jobs[0].Unique] = true
-		}
 		ops, cmps, bytes = ops+u.ops, cmps+u.cmps, bytes+u.bytes
 		n++
+	}
+	return n
+}
+
+// firstComers leaves those units out that ask for the same unique key as one
+// before them: they learn from what comes of that.
+func firstComers(us []*unit) []*unit {
+	var seen map[string]bool
+	return slices.DeleteFunc(us, func(u *unit) bool {
+		if !u.claims {
+			return false
+		}
+		if seen == nil {
+			seen = make(map[string]bool)
+		}
+		key := u.jobs[0].Unique
+		again := seen[key]
+		seen[key] = true
+		return again
+	})
+}
+
+// refuse settles all of a flight that have no outcome and ask for a unique key
+// that is taken, and tells how many that were.
+func refuse(f *flight[*unit], unique string, err *DuplicateError) (n int) {
+	for _, p := range f.parts {
+		if u := p.item; !p.out && u.claims && u.jobs[0].Unique == unique {
+			p.settle(err)
+			n++
+		}
 	}
 	return n
 }

@@ -29,17 +29,8 @@ type view struct {
 
 	soonRev int64 // of the last due time written that was seen
 
-	inbox inboxView
+	inbox inboxView // of those who watch it
 }
-
-// inboxView is what is known of the inbox by those who watch it.
-type inboxView struct {
-	n       int64 // jobs in it
-	put     spot  // when one was put last
-	emptyAt int64 // a revision at which there were none
-}
-
-func (v *inboxView) full() bool { return v.n > 0 && v.put.rev > v.emptyAt }
 
 type alive struct {
 	id      string

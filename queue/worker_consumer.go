@@ -2,7 +2,6 @@ package queue
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"time"
 )
@@ -55,23 +54,19 @@ func (c *consumer) handBackFrom(ctx context.Context, keep int) error {
 		d.at = started
 	}
 	c.mu.Unlock()
-	err := c.giveBack(ctx, ds)
-	if errors.Is(err, ErrClaimLost) {
-		return nil // others have it already
-	}
-	return err
+	return c.handOver(ctx, ds)
 }
 
 // setPrefetch changes how much is claimed in advance, and gives how much is at
-// hand.
-func (c *consumer) setPrefetch(n int) int {
+// hand, and whether somebody waits in Receive.
+func (c *consumer) setPrefetch(n int) (left int, wanted bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if n > c.opts.prefetch {
 		c.touch()
 	}
 	c.opts.prefetch = n
-	return len(c.buf)
+	return len(c.buf), c.asked > 0
 }
 
 // atHand tells how many jobs are claimed and not given out.

@@ -111,6 +111,29 @@ func TestAWorkerOfLongJobsClaimsNoneInAdvance(t *testing.T) {
 	})
 }
 
+func TestWhenAllHandlersHangOthersGetWhatWasClaimedInAdvance(t *testing.T) {
+	inShop(t, func(s *shop) {
+		s.push(many(500)...)
+		release := make(chan struct{})
+		defer close(release)
+		var done atomic.Int64
+		c := s.work(func(context.Context, *queue.Delivery[string]) error {
+			if done.Add(1) > 300 {
+				<-release
+			}
+			time.Sleep(5 * time.Millisecond)
+			return nil
+		})
+		for done.Load() < 304 {
+			time.Sleep(time.Millisecond)
+		}
+		require.Greater(s, s.stats().Claimed, int64(4), "some are claimed in advance")
+		time.Sleep(10 * time.Second)
+		require.EqualValues(s, 4, s.stats().Claimed, "those that hang")
+		c.runs()
+	})
+}
+
 func TestWithEtcdFullJobsAreStillDoneAndFailuresWait(t *testing.T) {
 	inShop(t, func(s *shop) {
 		s.push("fine", "fails")

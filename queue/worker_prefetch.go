@@ -81,8 +81,13 @@ func (r *workerRun[T]) adjust(ctx context.Context) {
 			return
 		}
 		n = p.next(n)
-		if left := r.c.setPrefetch(n); left > 2*(n+p.spare) {
-			if err := r.c.handBackFrom(ctx, n+p.spare); err != nil {
+		keep := n + p.spare
+		left, wanted := r.c.setPrefetch(n)
+		if n == 0 && !wanted { // all handlers are busy, and for long
+			keep = 0
+		}
+		if left > 2*keep {
+			if err := r.c.handBackFrom(ctx, keep); err != nil {
 				r.log.Debug("queue worker could not hand back", "queue", r.c.q.name, "error", err)
 			}
 		}

@@ -18,8 +18,9 @@ var errUntold = errors.New("the reply was lost, the sequence has moved on, and t
 //
 // txn makes the transaction for a number. It is called once for every attempt,
 // with other numbers if other processes come first, and must have no effect of
-// its own. It may hold up to 120 operations; it must not touch the sequence's
-// keys.
+// its own. Its If, Then and Else may have 120 entries each; it must not touch the
+// sequence's keys. A sequence that is missing, and may be created, is created
+// first, in a commit of its own.
 //
 // That the caller's own If did not hold is no error, as of etcd.Client.Txn: then
 // n is 0, no number was taken, and res has Succeeded false and the results of

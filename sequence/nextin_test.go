@@ -297,3 +297,31 @@ func TestALateAttemptDoesNotTakeANumberAfterItsCallerWasToldThatNoneWas(t *testi
 		}, three...)
 	}
 }
+
+func TestATransactionMayHave120EntriesOfEachKind(t *testing.T) {
+	inBubble(t, func(w *world) {
+		s := w.open("invoices")
+		wide := func(entries int) func(n int64) etcd.Txn {
+			return func(int64) (t etcd.Txn) {
+				for i := range entries {
+					key := fmt.Sprintf("k/%03d", i)
+					t.If = append(t.If, etcd.Missing(etcd.Key(key)))
+					t.Then = append(t.Then, etcd.Put(key, nil))
+					t.Else = append(t.Else, etcd.Get(etcd.Key(key)))
+				}
+				return t
+			}
+		}
+		n, res, err := s.NextIn(w.Context(), wide(120))
+		require.NoError(w, err)
+		require.EqualValues(w, 1, n)
+		require.Len(w, res.Results, 120)
+		_, res, err = s.NextIn(w.Context(), wide(120))
+		require.NoError(w, err)
+		require.False(w, res.Succeeded)
+		require.Len(w, res.Results, 120)
+		_, _, err = s.NextIn(w.Context(), wide(128))
+		require.ErrorIs(w, err, etcd.ErrTooManyOps)
+		require.EqualValues(w, 1, w.current(s), "nothing of it was carried out")
+	})
+}

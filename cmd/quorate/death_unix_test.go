@@ -9,9 +9,12 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/quorate/quorate/etcd"
 )
 
 func TestSignalsArePassedOnToTheCommand(t *testing.T) {
+	t.Parallel()
 	q := command(t, lockArgs("signals", helperCommand("signals")...)...).begin()
 	q.expect("ready")
 	for _, s := range []syscall.Signal{
@@ -25,6 +28,7 @@ func TestSignalsArePassedOnToTheCommand(t *testing.T) {
 }
 
 func TestACommandThatASignalEndedGives128AndItsNumber(t *testing.T) {
+	t.Parallel()
 	q := command(t, lockArgs("signalled", helperCommand("wait")...)...).begin()
 	pid := atoi(t, q.expect("ready"))
 	require.NoError(t, syscall.Kill(pid, syscall.SIGKILL))
@@ -37,6 +41,7 @@ func TestACommandThatASignalEndedGives128AndItsNumber(t *testing.T) {
 }
 
 func TestAnInterruptWhileWaitingLeavesTheLine(t *testing.T) {
+	t.Parallel()
 	c := client(t)
 	holder := command(t, lockArgs("impatient", helperCommand("read")...)...).begin()
 	holder.expect("ready")
@@ -55,13 +60,14 @@ func TestAnInterruptWhileWaitingLeavesTheLine(t *testing.T) {
 // The group dies, and only then, when the lease has run out, somebody else gets
 // the lock.
 func TestKillingQuorateTakesTheWholeGroupWithIt(t *testing.T) {
+	t.Parallel()
 	w := newWitness(t)
 	c := client(t)
-	q := command(t, lockArgs("killed --ttl 2s", helperCommand("tree", w.address())...)...).begin()
+	q := command(t, lockArgs("killed --ttl 5s", helperCommand("tree", w.address())...)...).begin()
 	w.await(2)
+	free := watchFor(t, c, holderOf(t, c, "killed"))
 	require.NoError(t, q.Process.Kill())
-	w.gone()
-	require.NotEmpty(t, contenders(t, c, "killed"), "the group outlived the lock")
+	w.goneBefore(free)
 
 	next := command(t, lockArgs("killed", helperCommand("exit", "0")...)...)
 	require.Equal(t, 0, next.run(), next.stderr)
@@ -69,8 +75,9 @@ func TestKillingQuorateTakesTheWholeGroupWithIt(t *testing.T) {
 
 // Killing the job, as kill -9 %1 does in a shell, does not reach the group.
 func TestKillingTheJobTakesTheWholeGroupWithIt(t *testing.T) {
+	t.Parallel()
 	w := newWitness(t)
-	q := command(t, lockArgs("job --ttl 2s", helperCommand("tree", w.address())...)...)
+	q := command(t, lockArgs("job --ttl 5s", helperCommand("tree", w.address())...)...)
 	q.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	q.begin()
 	w.await(2)
@@ -79,13 +86,12 @@ func TestKillingTheJobTakesTheWholeGroupWithIt(t *testing.T) {
 }
 
 func TestARevokedLeaseEndsTheGroup(t *testing.T) {
+	t.Parallel()
 	w := newWitness(t)
 	c := client(t)
-	q := command(t, lockArgs("revoked --ttl 5s --grace 300ms", helperCommand("tree", w.address())...)...).begin()
+	q := command(t, lockArgs("revoked --ttl 15s --grace 300ms", helperCommand("tree", w.address())...)...).begin()
 	w.await(2)
-	held := contenders(t, c, "revoked")
-	require.Len(t, held, 1)
-	require.NoError(t, c.Revoke(t.Context(), held[0].Lease))
+	require.NoError(t, c.Revoke(t.Context(), holderOf(t, c, "revoked").Lease))
 	w.gone()
 	require.Equal(t, 76, q.code())
 	require.Contains(t, q.stderr.String(), `lock "revoked" was lost while `)
@@ -93,43 +99,47 @@ func TestARevokedLeaseEndsTheGroup(t *testing.T) {
 }
 
 func TestACommandMayEndByItselfWhenItsLockIsLost(t *testing.T) {
+	t.Parallel()
 	c := client(t)
 	q := command(t, lockArgs("polite --ttl 20s --grace 8s", helperCommand("signals")...)...).begin()
 	q.expect("ready")
-	require.NoError(t, c.Revoke(t.Context(), contenders(t, c, "polite")[0].Lease))
+	require.NoError(t, c.Revoke(t.Context(), holderOf(t, c, "polite").Lease))
 	q.expect("signal terminated")
 	require.Equal(t, 76, q.code())
 }
 
 func TestWithoutEtcdTheGroupIsGoneBeforeItsLeaseIs(t *testing.T) {
+	t.Parallel()
 	w := newWitness(t)
 	c := client(t)
 	p := startProxy(t, endpoint)
-	q := command(t, lockArgs("cut-off --ttl 3s", helperCommand("tree", w.address())...)...)
+	q := command(t, lockArgs("cut-off --ttl 6s", helperCommand("tree", w.address())...)...)
 	q.Env = append(q.Env, "ETCDCTL_ENDPOINTS="+p.url)
 	q.begin()
 	w.await(2)
+	free := watchFor(t, c, holderOf(t, c, "cut-off"))
 	p.cut()
-	w.gone()
-	require.NotEmpty(t, contenders(t, c, "cut-off"), "the group outlived the lock")
+	w.goneBefore(free)
 	require.Equal(t, 76, q.code())
 	require.Contains(t, q.stderr.String(), "session expired")
 }
 
 // What is stopped cannot end its command; the guard does.
 func TestWhileQuorateIsStoppedTheGroupIsGoneBeforeItsLeaseIs(t *testing.T) {
+	t.Parallel()
 	w := newWitness(t)
 	c := client(t)
-	q := command(t, lockArgs("stopped --ttl 3s", helperCommand("tree", w.address())...)...).begin()
+	q := command(t, lockArgs("stopped --ttl 6s", helperCommand("tree", w.address())...)...).begin()
 	w.await(2)
+	free := watchFor(t, c, holderOf(t, c, "stopped"))
 	require.NoError(t, q.Process.Signal(syscall.SIGSTOP))
-	w.gone()
-	require.NotEmpty(t, contenders(t, c, "stopped"), "the group outlived the lock")
+	w.goneBefore(free)
 	require.NoError(t, q.Process.Signal(syscall.SIGCONT))
 	require.Equal(t, 76, q.code())
 }
 
 func TestAGuardThatIsKilledTakesTheGroupWithIt(t *testing.T) {
+	t.Parallel()
 	w := newWitness(t)
 	q := command(t, lockArgs("unguarded", helperCommand("tree", w.address())...)...).begin()
 	guard := w.await(2)
@@ -141,6 +151,7 @@ func TestAGuardThatIsKilledTakesTheGroupWithIt(t *testing.T) {
 }
 
 func TestWhatTheCommandLeavesBehindEndsBeforeTheLockIsReleased(t *testing.T) {
+	t.Parallel()
 	w := newWitness(t)
 	c := client(t)
 	q := command(t, lockArgs("leftover --ttl 60s --grace 20s", helperCommand("leave-behind", w.address())...)...).begin()
@@ -148,6 +159,14 @@ func TestWhatTheCommandLeavesBehindEndsBeforeTheLockIsReleased(t *testing.T) {
 	w.gone()
 	require.Equal(t, 0, q.code(), q.stderr)
 	require.Empty(t, contenders(t, c, "leftover"))
+}
+
+// holderOf gives the key of the one who holds the lock and for whom nobody waits.
+func holderOf(t *testing.T, c *etcd.Client, name string) etcd.KV {
+	t.Helper()
+	held := contenders(t, c, name)
+	require.Len(t, held, 1)
+	return held[0]
 }
 
 func atoi(t *testing.T, s string) int {

@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// It is much work, so it runs alone: it is not parallel.
 func TestTheDemonstrationsVerifyWhatTheyShow(t *testing.T) {
 	binary := filepath.Join(t.TempDir(), "quorate")
 	build := command(t)
@@ -46,6 +47,7 @@ func TestTheDemonstrationsVerifyWhatTheyShow(t *testing.T) {
 }
 
 func TestTheDemonstrationSaysWhatIsWrong(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		args []string
 		code int

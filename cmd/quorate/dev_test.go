@@ -16,6 +16,7 @@ import (
 )
 
 func TestDevRunsACommandAgainstItsEtcdAndExitsAsItDoes(t *testing.T) {
+	t.Parallel()
 	q := command(t, append([]string{"dev", "--"}, helperCommand("exit", "9")...)...)
 	require.Equal(t, 9, q.run(), q.stderr)
 	require.Empty(t, q.stdout.String())
@@ -28,6 +29,7 @@ func TestDevRunsACommandAgainstItsEtcdAndExitsAsItDoes(t *testing.T) {
 }
 
 func TestDevTakesWhatBelongsToAnotherEtcdOutOfTheEnvironment(t *testing.T) {
+	t.Parallel()
 	q := command(t, append([]string{"dev", "--"}, helperCommand("etcdctl-env")...)...)
 	q.Env = append(q.Env, "ETCDCTL_USER=root:secret", "ETCDCTL_CACERT=/somewhere.pem")
 	require.Equal(t, 0, q.run(), q.stderr)
@@ -43,6 +45,7 @@ func TestDevTakesWhatBelongsToAnotherEtcdOutOfTheEnvironment(t *testing.T) {
 }
 
 func TestDevEndsWithItsSignalsAndItsDataStayWhereTheyShould(t *testing.T) {
+	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "data")
 	for round := range 2 {
 		q := command(t, "dev", "--port", "0", "--data", dir, "--json").begin()
@@ -78,6 +81,7 @@ func TestDevEndsWithItsSignalsAndItsDataStayWhereTheyShould(t *testing.T) {
 }
 
 func TestDevSaysHowToUseIt(t *testing.T) {
+	t.Parallel()
 	q := command(t, "dev", "--port", "0").begin()
 	first := q.expect("etcd ")
 	require.Contains(t, first, "is ready: 1 member at http://127.0.0.1:")
@@ -91,6 +95,7 @@ func TestDevSaysHowToUseIt(t *testing.T) {
 	require.Equal(t, 0, q.code())
 }
 
+// It is much work, so it runs alone: it is not parallel.
 func TestThreeMembersOfDevFormOneCluster(t *testing.T) {
 	q := command(t, "dev", "--members", "3", "--", os.Args[0], asQuorate, "status", "--json")
 	require.Equal(t, 0, q.run(), q.stderr)
@@ -107,6 +112,7 @@ func TestThreeMembersOfDevFormOneCluster(t *testing.T) {
 }
 
 func TestDevOnAPortThatIsTakenSaysWhatToDo(t *testing.T) {
+	t.Parallel()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	defer ln.Close()
@@ -117,6 +123,7 @@ func TestDevOnAPortThatIsTakenSaysWhatToDo(t *testing.T) {
 }
 
 func TestDevSaysWhatIsWrongWithADirectory(t *testing.T) {
+	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "data")
 	q := command(t, append([]string{"dev", "--data", dir, "--"}, helperCommand("exit", "0")...)...)
 	require.Equal(t, 0, q.run(), q.stderr)

@@ -41,6 +41,7 @@ func (f fitness) checks() []string {
 }
 
 func TestACandidateWhoseCheckFailsDoesNotComeForward(t *testing.T) {
+	t.Parallel()
 	c := client(t)
 	f := newFitness(t)
 	q := command(t, append(f.flags("unfit", "--json", "--"), helperCommand("read")...)...).begin()
@@ -64,6 +65,7 @@ func TestACandidateWhoseCheckFailsDoesNotComeForward(t *testing.T) {
 }
 
 func TestALeaderWhoseCheckFailsEndsItsCommandAndLetsTheNextLead(t *testing.T) {
+	t.Parallel()
 	c := client(t)
 	f := newFitness(t)
 	f.isWell()
@@ -88,7 +90,7 @@ func TestALeaderWhoseCheckFailsEndsItsCommandAndLetsTheNextLead(t *testing.T) {
 }
 
 func TestACandidateThatIsNotElectedBecauseOfItsCheckSaysSo(t *testing.T) {
-	t.Parallel() // it waits most of the time
+	t.Parallel()
 	q := command(t, "elect", "never", "--check", "echo out of paper; exit 3", "--timeout", "4s", "--", "true")
 	require.Equal(t, 75, q.run())
 	require.Contains(t, q.stderr.String(), `not elected in election "never" within 4s: the check fails: it exited with 3: out of paper`)
@@ -101,7 +103,7 @@ func TestACheckThatTakesTooLongHasFailedAndIsKilledWithAllThatItStarted(t *testi
 	q := command(t, "elect", "hanging", "--check", hangs, "--check-every", "50ms", "--check-timeout", "4s", "--", "true").begin()
 	w.await(2)
 	w.gone()
-	w.conns = nil
+	w.forget()
 	w.await(2) // the next one
 	require.NoError(t, q.Process.Signal(syscall.SIGTERM))
 	require.Equal(t, 128+int(syscall.SIGTERM), q.code())
@@ -110,6 +112,7 @@ func TestACheckThatTakesTooLongHasFailedAndIsKilledWithAllThatItStarted(t *testi
 }
 
 func TestACheckEndsWhenQuorateIsKilled(t *testing.T) {
+	t.Parallel()
 	w := newWitness(t)
 	hangs := "exec '" + strings.Join(helperCommand("tree", w.address()), "' '") + "'"
 	q := command(t, "elect", "orphaned", "--check", hangs, "--check-every", "1h", "--", "true").begin()
@@ -119,6 +122,7 @@ func TestACheckEndsWhenQuorateIsKilled(t *testing.T) {
 }
 
 func TestWrongUseOfACheckIsToldWithoutAskingEtcd(t *testing.T) {
+	t.Parallel()
 	for _, flags := range []string{"--check-every 1s", "--check-timeout 1s", "--check-failures 2", "--check=",
 		"--check true --check-every 0s", "--check true --check-timeout 0s", "--check true --check-timeout -1s", "--check true --check-failures 0"} {
 		q := command(t, append(append([]string{"elect", "x"}, strings.Fields(flags)...), "--", "true")...)

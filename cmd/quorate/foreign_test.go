@@ -11,6 +11,7 @@ import (
 )
 
 func TestAServerThatIsNoEtcdOrTooOldIsNamedAsSuch(t *testing.T) {
+	t.Parallel()
 	for name, test := range map[string]struct {
 		version string // what /version answers
 		says    string

@@ -75,14 +75,14 @@ func helper(name string, args []string) int {
 		if err != nil {
 			return 1
 		}
-		fmt.Fprintln(conn, os.Getpid(), group())
+		fmt.Fprintln(conn, pidAndGroup())
 		conn.Close()
 	case "wait": // for ever
 		fmt.Println("ready", os.Getpid())
 		select {}
 	case "stubborn": // for ever, and deaf
 		ignoreTerm()
-		return testify(args[0])
+		return testify(args[0], io.Discard)
 	case "tree": // the same with a child in the same group
 		child := exec.Command(os.Args[0], asHelper, "stubborn", args[0])
 		if err := child.Start(); err != nil {
@@ -90,8 +90,8 @@ func helper(name string, args []string) int {
 			return 1
 		}
 		ignoreTerm()
-		return testify(args[0])
-	case "leave-behind": // ends when what it started runs, and that goes on
+		return testify(args[0], io.Discard)
+	case "leave-behind": // ends when what it started has testified, and that goes on
 		child := exec.Command(os.Args[0], asHelper, "child-of-it", args[0])
 		out, err := child.StdoutPipe()
 		if err == nil {
@@ -103,21 +103,11 @@ func helper(name string, args []string) int {
 		}
 		_, _ = out.Read(make([]byte, 1))
 	case "child-of-it":
-		fmt.Println("ready")
-		return testify(args[0])
+		return testify(args[0], os.Stdout)
 	case "signals":
 		return reportSignals()
 	}
 	return 0
 }
 
-// testify tells a witness who this is, and lives on.
-func testify(address string) int {
-	conn, err := net.Dial("tcp", address)
-	if err != nil {
-		return 1
-	}
-	fmt.Fprintln(conn, os.Getpid(), group())
-	_, _ = io.Copy(io.Discard, conn) // until the witness is gone
-	return 0
-}
+func pidAndGroup() string { return fmt.Sprint(os.Getpid(), " ", group()) }

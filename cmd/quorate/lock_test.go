@@ -14,6 +14,7 @@ func lockArgs(flags string, helper ...string) []string {
 }
 
 func TestLockExitsAsTheCommandDoes(t *testing.T) {
+	t.Parallel()
 	for _, code := range []int{0, 1, 7, 255} {
 		q := command(t, lockArgs("exit-codes", helperCommand("exit", strconv.Itoa(code))...)...)
 		require.Equal(t, code, q.run(), q.stderr)
@@ -23,6 +24,7 @@ func TestLockExitsAsTheCommandDoes(t *testing.T) {
 }
 
 func TestTheCommandFindsNameAndGrowingTokenInItsEnvironment(t *testing.T) {
+	t.Parallel()
 	last := int64(0)
 	for range 3 {
 		q := command(t, lockArgs("env/of it", helperCommand("env", "QUORATE_LOCK", "QUORATE_TOKEN")...)...)
@@ -39,6 +41,7 @@ func TestTheCommandFindsNameAndGrowingTokenInItsEnvironment(t *testing.T) {
 }
 
 func TestTheCommandHasStandardInputOutputAndErrorOfQuorate(t *testing.T) {
+	t.Parallel()
 	q := command(t, lockArgs("stdio", helperCommand("copy")...)...)
 	q.Stdin = strings.NewReader("one\ntwo\n")
 	require.Equal(t, 0, q.run())
@@ -47,6 +50,7 @@ func TestTheCommandHasStandardInputOutputAndErrorOfQuorate(t *testing.T) {
 }
 
 func TestACommandThatCannotRunIsToldApartAsShellsDo(t *testing.T) {
+	t.Parallel()
 	q := command(t, lockArgs("missing", "no-such-command-anywhere")...)
 	require.Equal(t, 127, q.run())
 	require.Equal(t, "quorate: command \"no-such-command-anywhere\" is not found\n", q.stderr.String())
@@ -58,6 +62,7 @@ func TestACommandThatCannotRunIsToldApartAsShellsDo(t *testing.T) {
 }
 
 func TestALockThatIsHeldIsNotObtained(t *testing.T) {
+	t.Parallel()
 	holder := command(t, lockArgs("held", helperCommand("read")...)...).begin()
 	holder.expect("ready")
 
@@ -65,9 +70,9 @@ func TestALockThatIsHeldIsNotObtained(t *testing.T) {
 	require.Equal(t, 75, q.run())
 	require.Contains(t, q.stderr.String(), `lock "held" is not obtained: `)
 
-	q = command(t, lockArgs("held --timeout 300ms", helperCommand("exit", "0")...)...)
+	q = command(t, lockArgs("held --timeout 2s", helperCommand("exit", "0")...)...)
 	require.Equal(t, 75, q.run())
-	require.Contains(t, q.stderr.String(), `lock "held" is not obtained within 300ms`)
+	require.Contains(t, q.stderr.String(), `lock "held" is not obtained within 2s`)
 	require.Len(t, contenders(t, client(t), "held"), 1, "those who gave up are out of the line")
 
 	holder.stdin.Close()
@@ -76,6 +81,7 @@ func TestALockThatIsHeldIsNotObtained(t *testing.T) {
 }
 
 func TestCommandsUnderOneLockRunOneAtATime(t *testing.T) {
+	t.Parallel()
 	c := client(t)
 	first := command(t, lockArgs("turns", helperCommand("read")...)...).begin()
 	first.expect("ready")
@@ -95,6 +101,7 @@ func TestCommandsUnderOneLockRunOneAtATime(t *testing.T) {
 }
 
 func TestLockReportsEventsAsJSONOnStandardError(t *testing.T) {
+	t.Parallel()
 	q := command(t, lockArgs("events --json", helperCommand("exit", "4")...)...)
 	require.Equal(t, 4, q.run())
 	require.Empty(t, q.stdout.String())

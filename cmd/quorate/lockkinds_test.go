@@ -30,6 +30,7 @@ func tryLock(t *testing.T, flags string) (int, string) {
 }
 
 func TestSharedHoldersRunTogetherAndExcludeTheOthers(t *testing.T) {
+	t.Parallel()
 	a, b := holding(t, "catalog --shared"), holding(t, "catalog --shared")
 	code, says := tryLock(t, "catalog")
 	require.Equal(t, 75, code)
@@ -45,6 +46,7 @@ func TestSharedHoldersRunTogetherAndExcludeTheOthers(t *testing.T) {
 }
 
 func TestSlotsAreHeldByThatManyAtATimeAndAllMustSayTheSame(t *testing.T) {
+	t.Parallel()
 	a, b := holding(t, "licences --slots 3"), holding(t, "licences --slots 3 --weight 2")
 	code, says := tryLock(t, "licences --slots 3")
 	require.Equal(t, 75, code, says)
@@ -62,6 +64,7 @@ func TestSlotsAreHeldByThatManyAtATimeAndAllMustSayTheSame(t *testing.T) {
 }
 
 func TestSeveralLocksAreHeldTogetherUnderOneToken(t *testing.T) {
+	t.Parallel()
 	q := command(t, lockArgs("one two --json", helperCommand("env", "QUORATE_LOCK", "QUORATE_TOKEN")...)...)
 	require.Equal(t, 0, q.run(), q.stderr)
 	require.True(t, strings.HasPrefix(q.stdout.String(), "QUORATE_LOCK=one\ntwo\nQUORATE_TOKEN="), q.stdout)
@@ -89,6 +92,7 @@ func TestSeveralLocksAreHeldTogetherUnderOneToken(t *testing.T) {
 }
 
 func TestALockMayBeNamedAsACommandIs(t *testing.T) {
+	t.Parallel()
 	c := client(t)
 	a := holding(t, "--name ls --name show")
 	require.Len(t, contenders(t, c, "ls"), 1)
@@ -97,7 +101,8 @@ func TestALockMayBeNamedAsACommandIs(t *testing.T) {
 }
 
 func TestAfterAKillTheLockIsInQuarantine(t *testing.T) {
-	a := holding(t, "careful --quarantine 2s --ttl 2s")
+	t.Parallel()
+	a := holding(t, "careful --quarantine 10s --ttl 2s")
 	require.NoError(t, a.Process.Kill())
 	_ = a.Wait()
 	c := client(t)
@@ -106,10 +111,10 @@ func TestAfterAKillTheLockIsInQuarantine(t *testing.T) {
 		require.Equal(t, 0, q.run(), q.stderr)
 		return jsonLines(t, q.stdout.String())[0]["in_quarantine"] == true
 	})
-	code, says := tryLock(t, "careful --quarantine 2s")
+	code, says := tryLock(t, "careful --quarantine 10s")
 	require.Equal(t, 75, code)
 	require.Contains(t, says, "in quarantine after a loss")
-	q := command(t, lockArgs("careful --quarantine 2s --timeout 20s", helperCommand("exit", "0")...)...)
+	q := command(t, lockArgs("careful --quarantine 10s --timeout 60s", helperCommand("exit", "0")...)...)
 	require.Equal(t, 0, q.run(), q.stderr)
 	require.Len(t, contenders(t, c, "careful"), 1, "the settings")
 }

@@ -32,6 +32,7 @@ func sessionFor(t *testing.T) *etcd.Session {
 }
 
 func TestShowTellsWhoHoldsAndWhoWaitsAndSinceWhen(t *testing.T) {
+	t.Parallel()
 	began := time.Now().Add(-time.Second)
 	holder := holding(t, "shown --meta ticket=OPS-17")
 	waiter := command(t, lockArgs("shown", helperCommand("exit", "0")...)...).begin()
@@ -71,6 +72,7 @@ func TestShowTellsWhoHoldsAndWhoWaitsAndSinceWhen(t *testing.T) {
 }
 
 func TestLsListsTheLocksThatAreInUse(t *testing.T) {
+	t.Parallel()
 	names := []string{"listed/a b", "listed shared", "listed-slots"}
 	a, b := lock.New(sessionFor(t), names[0]), lock.NewRW(sessionFor(t), names[1])
 	sem := lock.NewSemaphore(sessionFor(t), names[2], 5)
@@ -106,6 +108,7 @@ func TestLsListsTheLocksThatAreInUse(t *testing.T) {
 }
 
 func TestBreakEndsTheCommandOfTheHolderAndTellsItTheReason(t *testing.T) {
+	t.Parallel()
 	holder := command(t, lockArgs("stuck --grace 300ms", helperCommand("wait")...)...).begin()
 	holder.expect("ready")
 	next := command(t, lockArgs("stuck", helperCommand("exit", "0")...)...).begin()
@@ -124,6 +127,7 @@ func TestBreakEndsTheCommandOfTheHolderAndTellsItTheReason(t *testing.T) {
 }
 
 func TestBreakOfOneOfSeveralNeedsItsToken(t *testing.T) {
+	t.Parallel()
 	a, b := holding(t, "pool --shared"), holding(t, "pool --shared")
 	q := command(t, "lock", "break", "pool")
 	require.Equal(t, 2, q.run())
@@ -145,6 +149,7 @@ func TestBreakOfOneOfSeveralNeedsItsToken(t *testing.T) {
 }
 
 func TestAnotherProgramsContenderIsShownByItsKey(t *testing.T) {
+	t.Parallel()
 	c := client(t)
 	key := lock.Root + "foreign/694d9a7c1f0b2e05"
 	_, err := c.Put(t.Context(), key, []byte("gar\nbage"))

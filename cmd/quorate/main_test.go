@@ -3,17 +3,24 @@ package main
 import (
 	"bytes"
 	"context"
+	"flag"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
+	"strconv"
 	"strings"
+	"sync"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/quorate/quorate/cmd/quorate/internal/child"
 	"github.com/quorate/quorate/embedded"
 	"github.com/quorate/quorate/etcd"
+	"github.com/quorate/quorate/internal/names"
+	"github.com/quorate/quorate/lock"
 )
 
 // The test binary is three programs in one, told apart by its first argument:
@@ -24,8 +31,13 @@ const (
 	asHelper  = "as-helper"
 )
 
-// bound is far more than anything here takes; it keeps a hanging test short.
-const bound = 20 * time.Second
+// bound is far more than anything here takes, on a slow and busy machine too;
+// it ends a test that hangs.
+const bound = 2 * time.Minute
+
+// atOnce is how many tests run at the same time unless -parallel says it: most
+// wait for what happens in its own time, so more than there are processors.
+const atOnce = 8
 
 // endpoint is an etcd that all tests share.
 var endpoint string
@@ -42,6 +54,15 @@ func TestMain(m *testing.M) {
 			os.Exit(helper(os.Args[2], os.Args[3:]))
 		}
 	}
+	flag.Parse()
+	given := false
+	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "test.parallel" })
+	if !given {
+		if err := flag.Set("test.parallel", strconv.Itoa(atOnce)); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+	}
 	os.Exit(withEtcd(m))
 }
 
@@ -49,6 +70,16 @@ func withEtcd(m *testing.M) int {
 	for _, kv := range os.Environ() {
 		if name, _, _ := strings.Cut(kv, "="); strings.HasPrefix(name, "ETCDCTL_") {
 			os.Unsetenv(name)
+		}
+	}
+	// A program that the race detector watches sleeps for a second before it
+	// exits, and here hundreds of them exit.
+	os.Setenv("GORACE", strings.TrimSpace("atexit_sleep_ms=0 "+os.Getenv("GORACE")))
+	// A script that runs the tests in its background has them, and whatever they
+	// start, ignore the keyboard. What is caught instead is not inherited.
+	for _, s := range []os.Signal{syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT} {
+		if signal.Ignored(s) {
+			signal.Notify(make(chan os.Signal, 1), s)
 		}
 	}
 	ctx := context.Background()
@@ -76,9 +107,27 @@ type quorate struct {
 	*exec.Cmd
 	t      *testing.T
 	stdin  io.WriteCloser
-	stdout *bytes.Buffer // of run
-	lines  *lines        // of start
-	stderr *bytes.Buffer
+	stdout *output // of run
+	lines  *lines  // of begin
+	stderr *output
+}
+
+// output is what a program has written so far.
+type output struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.buf.Write(p)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.buf.String()
 }
 
 func command(t *testing.T, args ...string) *quorate {
@@ -87,7 +136,8 @@ func command(t *testing.T, args ...string) *quorate {
 	t.Cleanup(cancel)
 	q := &quorate{Cmd: exec.CommandContext(ctx, os.Args[0], append([]string{asQuorate}, args...)...), t: t}
 	q.Env = append(os.Environ(), "ETCDCTL_ENDPOINTS="+endpoint)
-	q.stdout, q.stderr = new(bytes.Buffer), new(bytes.Buffer)
+	q.WaitDelay = bound // for those who hold its output open
+	q.stdout, q.stderr = new(output), new(output)
 	q.Stdout, q.Stderr = q.stdout, q.stderr
 	return q
 }
@@ -190,7 +240,11 @@ func client(t *testing.T) *etcd.Client {
 // contenders gives the keys of those who hold the lock or wait for it.
 func contenders(t *testing.T, c *etcd.Client, name string) []etcd.KV {
 	t.Helper()
-	return keysBelow(t, c, "quorate/lock/"+name)
+	segment, err := names.Escape(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return keysBelow(t, c, lock.Root+segment+"/")
 }
 
 // keysBelow gives the keys that start with prefix.

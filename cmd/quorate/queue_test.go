@@ -40,6 +40,7 @@ func stats(t *testing.T, name string) map[string]any {
 }
 
 func TestAPoppedJobIsGoneAndAnEmptyQueueIsSaidToBe(t *testing.T) {
+	t.Parallel()
 	push(t, "pop", "one", "two")
 	out, _ := queueRun(t, 0, "pop", "pop", "--json")
 	job := jsonLines(t, out)[0]
@@ -49,12 +50,13 @@ func TestAPoppedJobIsGoneAndAnEmptyQueueIsSaidToBe(t *testing.T) {
 	require.Equal(t, "two", out)
 	_, says := queueRun(t, 75, "pop", "pop")
 	require.Contains(t, says, `no job of queue "pop" is ready`)
-	_, says = queueRun(t, 75, "pop", "pop", "--timeout", "100ms")
+	_, says = queueRun(t, 75, "pop", "pop", "--timeout", "2s")
 	require.Contains(t, says, `0 of 1 jobs of queue "pop" came in time`)
 }
 
 func TestAPopThatWaitsGetsTheJobThatComes(t *testing.T) {
-	q := command(t, "queue", "pop", "pop-waits", "--timeout", "15s", "--json").begin()
+	t.Parallel()
+	q := command(t, "queue", "pop", "pop-waits", "--timeout", "60s", "--json").begin()
 	c := client(t)
 	waitUntil(t, func() bool { return len(keysBelow(t, c, "quorate/queue/q/pop-waits/c/consumer/")) == 1 })
 	push(t, "pop-waits", "job")
@@ -63,6 +65,7 @@ func TestAPopThatWaitsGetsTheJobThatComes(t *testing.T) {
 }
 
 func TestLinesOfStandardInputAreJobs(t *testing.T) {
+	t.Parallel()
 	q := command(t, "queue", "push", "lines", "--lines", "--json")
 	q.Stdin = strings.NewReader("one\n\ntwo\nthree")
 	require.Equal(t, 0, q.run(), q.stderr)
@@ -87,6 +90,7 @@ func TestLinesOfStandardInputAreJobs(t *testing.T) {
 }
 
 func TestLinesArePushedAsTheyCome(t *testing.T) {
+	t.Parallel()
 	q := command(t, "queue", "push", "as-they-come", "--lines").begin()
 	_, err := q.stdin.Write([]byte("one\n"))
 	require.NoError(t, err)
@@ -98,6 +102,7 @@ func TestLinesArePushedAsTheyCome(t *testing.T) {
 }
 
 func TestAUniqueKeyThatIsTakenIsSaidToBe(t *testing.T) {
+	t.Parallel()
 	ids := push(t, "unique", "--unique", "order-17", "one")
 	_, says := queueRun(t, 75, "push", "unique", "--unique", "order-17", "two")
 	require.Contains(t, says, `the key "order-17" is taken by job `+ids[0])
@@ -106,6 +111,7 @@ func TestAUniqueKeyThatIsTakenIsSaidToBe(t *testing.T) {
 }
 
 func TestJobsCarryWhatPushWasTold(t *testing.T) {
+	t.Parallel()
 	push(t, "options", "--delay", "1h", "--priority", "3", "--header", "a=b=c", "--expire", "2h", "later")
 	push(t, "options", "--priority", "9", "--at", "2001-02-03T04:05:06Z", "now")
 	out, _ := queueRun(t, 0, "ls", "options", "--json")
@@ -121,6 +127,7 @@ func TestJobsCarryWhatPushWasTold(t *testing.T) {
 }
 
 func TestAQueueIsPausedResumedCancelledAndPurged(t *testing.T) {
+	t.Parallel()
 	ids := push(t, "care", "a", "b", "c", "d")
 	queueRun(t, 0, "pause", "care", "--reason", "repairs")
 	out, _ := queueRun(t, 0, "stats", "care")
@@ -146,6 +153,7 @@ func TestAQueueIsPausedResumedCancelledAndPurged(t *testing.T) {
 }
 
 func TestNoCommandMakesAQueueByLookingAtIt(t *testing.T) {
+	t.Parallel()
 	for _, args := range []string{"stats typo", "ls typo", "show typo x", "cancel typo x", "redrive typo --all", "purge typo --state dead --all", "pause typo", "resume typo"} {
 		_, says := queueRun(t, 1, strings.Fields(args)...)
 		require.Contains(t, says, `there is no queue "typo"`, args)
@@ -154,6 +162,7 @@ func TestNoCommandMakesAQueueByLookingAtIt(t *testing.T) {
 }
 
 func TestQueueCommandsSayWhatIsWrongWithTheirArguments(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct{ args, says string }{
 		{"push", "the name of the queue is missing"},
 		{"push x y --lines", "--lines and a PAYLOAD exclude each other"},

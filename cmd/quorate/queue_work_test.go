@@ -11,6 +11,7 @@ import (
 )
 
 func TestJobsPushedAreWorkedOnByACommandWithThePayloadOnItsStandardInput(t *testing.T) {
+	t.Parallel()
 	push(t, "stdin", "one", "two\nlines", "")
 	q := command(t, workArgs("stdin --drain", helperCommand("job")...)...)
 	require.Equal(t, 0, q.run(), q.stderr)
@@ -22,6 +23,7 @@ func TestJobsPushedAreWorkedOnByACommandWithThePayloadOnItsStandardInput(t *test
 }
 
 func TestALargePayloadReachesTheCommandWhichNeedNotReadIt(t *testing.T) {
+	t.Parallel()
 	large := strings.Repeat("x", 900<<10)
 	p := command(t, "queue", "push", "large")
 	p.Stdin = strings.NewReader(large)
@@ -33,6 +35,7 @@ func TestALargePayloadReachesTheCommandWhichNeedNotReadIt(t *testing.T) {
 }
 
 func TestAJobWhoseCommandFailsIsTriedAgainAndThenADeadLetterThatCanBeRedriven(t *testing.T) {
+	t.Parallel()
 	ids := push(t, "failing", "job")
 	fails := helperCommand("job-fails", "3", "the mill is broken")
 	q := command(t, workArgs("failing --drain --attempts 2 --backoff 50ms", fails...)...)
@@ -59,6 +62,7 @@ func TestAJobWhoseCommandFailsIsTriedAgainAndThenADeadLetterThatCanBeRedriven(t 
 }
 
 func TestDeadOnMakesADeadLetterAtOnce(t *testing.T) {
+	t.Parallel()
 	push(t, "dead-on", "job")
 	q := command(t, workArgs("dead-on --drain --dead-on 64,65 --json", helperCommand("exit", "65")...)...)
 	require.Equal(t, 0, q.run(), q.stderr)
@@ -70,6 +74,7 @@ func TestDeadOnMakesADeadLetterAtOnce(t *testing.T) {
 }
 
 func TestACommandFindsItsJobInTheEnvironment(t *testing.T) {
+	t.Parallel()
 	ids := push(t, "env/of it", "--header", "lang=en", "job")
 	args := []string{"queue", "work", "env/of it", "--drain", "--"}
 	q := command(t, append(args, helperCommand("env", "QUORATE_QUEUE", "QUORATE_JOB", "QUORATE_ATTEMPT", "QUORATE_HEADERS", "QUORATE_TOKEN")...)...)
@@ -83,6 +88,7 @@ $`, q.stdout.String())
 }
 
 func TestOneGuardServesOneCommandAfterTheOther(t *testing.T) {
+	t.Parallel()
 	push(t, "guards", strings.Fields(strings.Repeat("job ", 4))...)
 	w := newWitness(t)
 	q := command(t, workArgs("guards --drain", helperCommand("job-group", w.address())...)...).begin()
@@ -95,20 +101,22 @@ func TestOneGuardServesOneCommandAfterTheOther(t *testing.T) {
 }
 
 func TestACommandThatTakesTooLongIsEndedAndHasFailed(t *testing.T) {
+	t.Parallel()
 	push(t, "too-long", "job")
 	w := newWitness(t)
-	q := command(t, workArgs("too-long --drain --attempts 1 --timeout 3s --grace 100ms", helperCommand("stubborn", w.address())...)...).begin()
+	q := command(t, workArgs("too-long --drain --attempts 1 --timeout 5s --grace 100ms", helperCommand("stubborn", w.address())...)...).begin()
 	w.await(1)
 	w.gone()
 	require.Equal(t, 0, q.code(), q.stderr)
 	out, _ := queueRun(t, 0, "ls", "too-long", "--state", "dead", "--json")
-	require.Contains(t, jsonLines(t, out)[0]["reason"], "took longer than 3s")
+	require.Contains(t, jsonLines(t, out)[0]["reason"], "took longer than 5s")
 }
 
 func TestWhenAWorkerIsKilledItsCommandDiesAndAnotherGetsTheJob(t *testing.T) {
+	t.Parallel()
 	push(t, "killed", "job")
 	w := newWitness(t)
-	first := command(t, workArgs("killed --ttl 2s", helperCommand("tree", w.address())...)...).begin()
+	first := command(t, workArgs("killed --ttl 5s", helperCommand("tree", w.address())...)...).begin()
 	w.await(2)
 	require.NoError(t, first.Process.Kill())
 	w.gone()
@@ -118,6 +126,7 @@ func TestWhenAWorkerIsKilledItsCommandDiesAndAnotherGetsTheJob(t *testing.T) {
 }
 
 func TestASignalLetsCommandsFinishAndHandsTheRestBack(t *testing.T) {
+	t.Parallel()
 	push(t, "finish", "one", "two")
 	file := filepath.Join(t.TempDir(), "go on")
 	q := command(t, workArgs("finish", helperCommand("job-waits", file)...)...).begin()
@@ -132,6 +141,7 @@ func TestASignalLetsCommandsFinishAndHandsTheRestBack(t *testing.T) {
 }
 
 func TestTheSecondSignalEndsCommandsAtNoAttempt(t *testing.T) {
+	t.Parallel()
 	push(t, "at-once", "1", "2", "3")
 	w := newWitness(t)
 	q := command(t, workArgs("at-once --concurrency 2 --grace 200ms", helperCommand("stubborn", w.address())...)...).begin()
@@ -150,10 +160,11 @@ func TestTheSecondSignalEndsCommandsAtNoAttempt(t *testing.T) {
 }
 
 func TestAWorkerThatLosesEtcdEndsItsCommandsAndWaitsForIt(t *testing.T) {
+	t.Parallel()
 	push(t, "outage", "job")
 	w := newWitness(t)
 	p := startProxy(t, endpoint)
-	q := command(t, workArgs("outage --ttl 2s --grace 200ms --endpoints "+p.url+" --command-timeout 300ms", helperCommand("stubborn", w.address())...)...)
+	q := command(t, workArgs("outage --ttl 5s --grace 200ms --endpoints "+p.url+" --command-timeout 2s", helperCommand("stubborn", w.address())...)...)
 	r, stderr, err := os.Pipe()
 	require.NoError(t, err)
 	defer r.Close()

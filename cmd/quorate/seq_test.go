@@ -26,6 +26,7 @@ func seqOK(t *testing.T, args string) string {
 }
 
 func TestSeqNextPrintsNumbersThatNobodyElseGets(t *testing.T) {
+	t.Parallel()
 	require.Equal(t, "1\n", seqOK(t, "next s1"))
 	require.Equal(t, "2\n3\n4\n", seqOK(t, "next s1 -n 3"))
 	require.Equal(t, "4\n", seqOK(t, "current s1"))
@@ -56,6 +57,7 @@ func TestSeqNextPrintsNumbersThatNobodyElseGets(t *testing.T) {
 }
 
 func TestSeqFlagsSayHowASequenceIsCreatedAndMustAgreeLater(t *testing.T) {
+	t.Parallel()
 	require.Equal(t, "100\n99\n", seqOK(t, "next down --start 100 --step -1 --min 98 -n 2"))
 	require.Equal(t, "98\n", seqOK(t, "next down"), "as it was found")
 	_, code, stderr := seq(t, "next down")
@@ -69,6 +71,7 @@ func TestSeqFlagsSayHowASequenceIsCreatedAndMustAgreeLater(t *testing.T) {
 }
 
 func TestSeqSetGoesForwardAndBackwardsOnlyWithForce(t *testing.T) {
+	t.Parallel()
 	require.Empty(t, seqOK(t, "set s2 41000"))
 	require.Equal(t, "41001\n", seqOK(t, "next s2"))
 	_, code, stderr := seq(t, "set s2 5")
@@ -83,6 +86,7 @@ func TestSeqSetGoesForwardAndBackwardsOnlyWithForce(t *testing.T) {
 }
 
 func TestSeqLsShowsEverySequence(t *testing.T) {
+	t.Parallel()
 	seqOK(t, "next ls1 --max 9")
 	seqOK(t, "set ls2 0 --force")
 	c := client(t)
@@ -105,6 +109,7 @@ func TestSeqLsShowsEverySequence(t *testing.T) {
 }
 
 func TestSeqErrorsSayWhatIsWrong(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		args string
 		code int
@@ -134,6 +139,7 @@ func TestSeqErrorsSayWhatIsWrong(t *testing.T) {
 }
 
 func TestSeqNextPrintsManyNumbers(t *testing.T) {
+	t.Parallel()
 	lines := strings.Fields(seqOK(t, "next many -n 100000"))
 	require.Len(t, lines, 100_000)
 	require.Equal(t, strconv.Itoa(100_000), lines[99_999])

@@ -51,6 +51,7 @@ func await(t *testing.T, l *lines, line string) {
 }
 
 func TestAnInteractiveCommandHasTheTerminalAndItsKeys(t *testing.T) {
+	t.Parallel()
 	master, slave := openPTY(t)
 	q := command(t, lockArgs("terminal", helperCommand("read")...)...)
 	q.Stdin, q.Stdout, q.Stderr = slave, slave, slave
@@ -70,6 +71,7 @@ func TestAnInteractiveCommandHasTheTerminalAndItsKeys(t *testing.T) {
 
 // As a member of a pipeline: others may need the terminal.
 func TestACommandWhoseOutputIsNoTerminalGetsTheTerminalWhenItReads(t *testing.T) {
+	t.Parallel()
 	master, slave := openPTY(t)
 	r, w, err := os.Pipe()
 	require.NoError(t, err)
@@ -106,6 +108,7 @@ func startShell(t *testing.T, args ...string) *shell {
 }
 
 func TestCtrlZStopsTheJobAndTheShellContinuesIt(t *testing.T) {
+	t.Parallel()
 	s := startShell(t, lockArgs("job-control --ttl 60s", helperCommand("read")...)...)
 	await(t, s.screen, "ready")
 	fmt.Fprint(s.master, "\x1a")
@@ -119,15 +122,17 @@ func TestCtrlZStopsTheJobAndTheShellContinuesIt(t *testing.T) {
 }
 
 func TestAJobStoppedForTooLongHasLostItsLockAndIsKilled(t *testing.T) {
+	t.Parallel()
 	c := client(t)
 	w := newWitness(t)
-	s := startShell(t, lockArgs("stopped-job --ttl 2s", helperCommand("stubborn", w.address())...)...)
+	s := startShell(t, lockArgs("stopped-job --ttl 10s", helperCommand("stubborn", w.address())...)...)
 	w.await(1)
+	free := watchFor(t, c, holderOf(t, c, "stopped-job"))
 	fmt.Fprint(s.master, "\x1a")
 	s.expect("stopped")
+	// A stopped process gives no signs of life, so its end is what must come first.
 	w.gone()
-	require.NotEmpty(t, contenders(t, c, "stopped-job"), "it outlived the lock")
-	waitUntil(t, func() bool { return len(contenders(t, c, "stopped-job")) == 0 })
+	require.True(t, w.seen[0].end.Before(free.await()), "it outlived the lock")
 	fmt.Fprintln(s.stdin, "fg")
 	s.expect("exit 76")
 }

@@ -2,8 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"errors"
-	"net"
 	"os/exec"
 	"strings"
 	"testing"
@@ -34,8 +32,6 @@ func jsonLines(t *testing.T, s string) []map[string]any {
 	}
 	return out
 }
-
-func asTimeout(err error, e *net.Error) bool { return errors.As(err, e) && (*e).Timeout() }
 
 func goTool(t *testing.T) string {
 	t.Helper()

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/quorate/quorate/etcd"
@@ -63,7 +64,7 @@ func run(ctx context.Context, w io.Writer, endpoints ...string) error {
 
 	// Wait for a while: the deadline of the context is the timeout. The error
 	// says who holds the lock, and nothing of us stays in the line.
-	waiting, cancel := context.WithTimeout(ctx, 200*time.Millisecond)
+	waiting, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
 	_, err = m.Acquire(waiting)
 	fmt.Fprintf(w, "acquire: timed out: %t\n", errors.Is(err, context.DeadlineExceeded))
@@ -78,10 +79,12 @@ func run(ctx context.Context, w io.Writer, endpoints ...string) error {
 	fmt.Fprintf(w, "in line after that: %d\n", len(waiters))
 
 	// Wait as long as it takes.
-	go func() {
+	var other sync.WaitGroup
+	defer other.Wait()
+	other.Go(func() {
 		time.Sleep(50 * time.Millisecond)
 		_ = held.Release(ctx)
-	}()
+	})
 	h, err := m.Acquire(ctx)
 	if err != nil {
 		return err

@@ -74,7 +74,7 @@ func TestLeasesAreGrantedRenewedShownAndRevoked(t *testing.T) {
 func TestASessionOutlivesTheMemberItTalksToAndNotItsLease(t *testing.T) {
 	cluster, c := start(t, 3)
 	ctx := t.Context()
-	s, err := etcd.NewSession(ctx, c, etcd.WithTTL(3*time.Second))
+	s, err := etcd.NewSession(ctx, c, etcd.WithTTL(6*time.Second))
 	require.NoError(t, err)
 	_, err = c.Put(ctx, "held", nil, etcd.WithLease(s.Lease()))
 	require.NoError(t, err)
@@ -97,7 +97,7 @@ func TestASessionOutlivesTheMemberItTalksToAndNotItsLease(t *testing.T) {
 	require.Eventually(t, func() bool {
 		r, err := c.Get(ctx, etcd.Key("late"))
 		return err == nil && len(r.KVs) == 0
-	}, 5*time.Second, time.Millisecond)
+	}, 30*time.Second, 10*time.Millisecond)
 
 	require.NoError(t, c.Revoke(ctx, s.Lease()))
 	<-s.Done()
@@ -152,7 +152,7 @@ func TestMembersStatusAlarmsAndHashes(t *testing.T) {
 				hashes = append(hashes, h.Hash)
 			}
 			return err == nil
-		}, 5*time.Second, 10*time.Millisecond)
+		}, 30*time.Second, 10*time.Millisecond)
 		_, err = c.Hash(ctx, ep)
 		require.NoError(t, err)
 		require.NoError(t, c.Defragment(ctx, ep))
@@ -236,7 +236,7 @@ func TestUsersRolesAndTheSwitch(t *testing.T) {
 	require.Eventually(t, func() bool {
 		r, err := ann.Get(ctx, etcd.Key("app/late"))
 		return err == nil && len(r.KVs) == 0
-	}, 5*time.Second, time.Millisecond)
+	}, 30*time.Second, 10*time.Millisecond)
 	require.NoError(t, s.Close(ctx))
 	require.ErrorIs(t, ann.UserDelete(ctx, "root"), etcd.ErrPermissionDenied)
 

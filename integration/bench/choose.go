@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -39,14 +40,38 @@ func choose(only string) ([]scenario, error) {
 		name = strings.TrimSpace(name)
 		is := func(s scenario) bool { return s.name == name }
 		at := slices.IndexFunc(all, is)
-		switch {
-		case at < 0:
-			return nil, fmt.Errorf("there is no scenario %q; there are: %s", name, names(all))
-		case !slices.ContainsFunc(out, is):
+		if at < 0 {
+			s, ok := withCallers(name)
+			if !ok {
+				return nil, fmt.Errorf("there is no scenario %q; there are: %s, and put-N and get-N for N callers", name, names(all))
+			}
+			at, all = len(all), append(all, s)
+		}
+		if !slices.ContainsFunc(out, is) {
 			out = append(out, all[at])
 		}
 	}
 	return out, nil
+}
+
+// withCallers gives put-N or get-N, which is no figure to reach, but tells how
+// the figures depend on the number of callers.
+func withCallers(name string) (scenario, bool) {
+	what, number, _ := strings.Cut(name, "-")
+	n, err := strconv.Atoi(number)
+	if err != nil || n < 2 || n > 10_000 {
+		return scenario{}, false
+	}
+	s := scenario{name: name, unit: what + "s/s", better: "higher", must: 1, aim: 1}
+	switch what {
+	case "put":
+		s.ours, s.peer = ourPuts(n, false), peerPuts(n, false)
+	case "get":
+		s.ours, s.peer = ourGets(n, false), peerGets(n, false)
+	default:
+		return scenario{}, false
+	}
+	return s, true
 }
 
 func names(all []scenario) string {

@@ -30,8 +30,14 @@ func TestScenariosAreChosenByName(t *testing.T) {
 	require.Equal(t, "get-1, put-128", names(got), "in the order asked for, each once")
 }
 
+func TestPutsAndGetsCanHaveAnyNumberOfCallers(t *testing.T) {
+	got, err := choose("put-4,get-1,get-500,put-4")
+	require.NoError(t, err)
+	require.Equal(t, "put-4, get-1, get-500", names(got))
+}
+
 func TestAnUnknownScenarioIsAClearError(t *testing.T) {
-	for _, only := range []string{"put-129", "put-128,,get-1", "put-128,nonsense", " "} {
+	for _, only := range []string{"put-0", "put-100000", "put-1x", "lock-4", "put-128,,get-1", "put-128,nonsense", " "} {
 		_, err := choose(only)
 		require.ErrorContains(t, err, "there is no scenario", only)
 		require.ErrorContains(t, err, "put-128, get-128", "it says what there is")

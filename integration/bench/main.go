@@ -4,6 +4,7 @@
 //	go run ./integration/bench                              # every scenario, as a table
 //	go run ./integration/bench -quick                       # the same in under a minute
 //	go run ./integration/bench -run put-128,get-1 -json     # some of them, as JSON
+//	go run ./integration/bench -run put-4,get-500           # put-N and get-N: with N callers
 //	go run ./integration/bench -members 3                   # against three members
 //	go run ./integration/bench -json >run.json              # a saved run, and what is made of it:
 //	go run ./integration/bench -chart run.json figures.svg

@@ -47,7 +47,7 @@ type Cluster struct {
 // does not work. When the test fails, the members' logs are printed.
 func Start(t testing.TB, options Options) *Cluster {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute) // a build included
+	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Minute) // a build included, on a slow machine
 	defer cancel()
 	c, err := New(ctx, options)
 	if err != nil {
@@ -135,7 +135,7 @@ func (c *Cluster) start(ctx context.Context) error {
 			return err
 		}
 	}
-	ready, cancel := context.WithTimeoutCause(ctx, 30*time.Second, errors.New("30s are over"))
+	ready, cancel := context.WithTimeoutCause(ctx, time.Minute, errors.New("a minute is over"))
 	// A member that ended will not come back: no use in waiting.
 	var watchers sync.WaitGroup
 	defer watchers.Wait()

@@ -61,12 +61,45 @@ func TestTheCheckerTellsGoodHistoriesFromBadOnes(t *testing.T) {
 		for v, r := range test.seen {
 			h.see(v, r)
 		}
-		got, err := h.check(time.Second)
+		got, err := h.check(time.Minute)
 		require.Equal(t, test.want, got, "%s: %v", name, err)
 	}
 	h := newHistory()
 	h.see(1, 2)
 	h.see(1, 3)
-	got, _ := h.check(time.Second)
+	got, _ := h.check(time.Minute)
 	require.Equal(t, porcupine.Illegal, got, "one value written at two revisions")
+}
+
+func TestTheLogSettlesWhatItShowsAndNothingElse(t *testing.T) {
+	delOf := func(k int) txn { return txn{Then: []op{{Kind: del, Key: k}}} }
+	gone := func(revision, deleted int64) *outcome {
+		o := done(revision)
+		o.Results[0].Deleted = deleted
+		return o
+	}
+	for name, test := range map[string]struct {
+		deleted deletion
+		told    int64 // how many keys the second deletion is told it deleted
+		want    porcupine.CheckResult
+		left    int
+	}{
+		"the unknown deletion was carried out":               {deletion{3, 0}, 0, porcupine.Ok, 4},
+		"another call carried it out":                        {deletion{3, 0}, 1, porcupine.Ok, 3},
+		"nobody carried it out, but the key is missing":      {deletion{}, 0, porcupine.Illegal, 3},
+		"a key was deleted that the unknown call never took": {deletion{3, 1}, 0, porcupine.Illegal, 3},
+	} {
+		h := newHistory()
+		h.log = &eventLog{deleted: map[deletion]bool{}}
+		if test.deleted.revision > 0 {
+			h.log.deleted[test.deleted] = true
+		}
+		h.add(0, putOf(0, 1), done(2), 1, 2)
+		h.add(1, delOf(0), &outcome{Unknown: true}, 3, 4)
+		h.add(2, delOf(0), gone(3, test.told), 5, 6)
+		h.add(3, getOf(0), done(3), 7, 8)
+		require.Len(t, h.log.effective(h), test.left, name)
+		got, err := h.check(time.Minute)
+		require.Equal(t, test.want, got, "%s: %v", name, err)
+	}
 }

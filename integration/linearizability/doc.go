@@ -5,7 +5,8 @@
 // and its end, one after the other, group commit or not.
 //
 // A write of unknown outcome may take effect at any time after it began, once,
-// or never. A write that was refused must not.
+// or never; which of these etcd's own log of the keys tells, as far as it does.
+// A write that was refused must not.
 //
 // The check is itself checked: by histories that must be rejected, and, built
 // with the tag "mutants", by clients that are broken on purpose:

@@ -16,8 +16,9 @@ type history struct {
 	begin time.Time
 	mu    sync.Mutex
 	ops   []porcupine.Operation
-	seen  map[int]int64 // the revision at which a value was written, by those who read it
+	seen  map[int]int64 // the revision at which a value was written, by those who saw it
 	twice error         // a value that was written at two revisions
+	log   *eventLog     // nil where there is none
 }
 
 func newHistory() *history { return &history{begin: time.Now(), seen: map[int]int64{}} }
@@ -78,7 +79,7 @@ func (h *history) check(limit time.Duration) (porcupine.CheckResult, error) {
 // Otherwise it comes after whatever had ended before it began, and may take
 // effect as late as it likes; never is the very end.
 func (h *history) byRevision() ([]porcupine.Operation, error) {
-	ops := slices.Clone(h.ops)
+	ops := h.log.effective(h)
 	for i, o := range ops {
 		if call := o.Input.(txn); told(o).Unknown {
 			ops[i].Output = &outcome{Unknown: true, Revision: call.writtenAt(h.seen)}

@@ -34,7 +34,7 @@ func TestClientsThatAreBrokenOnPurposeAreCaught(t *testing.T) {
 			if m.oneIn > 0 {
 				wg.Go(func() { mem.meddle(ctx) })
 			}
-			sum := histories(t, workload{clients: mem.clients, goroutines: 6, calls: 12, seed: 7, patience: 300 * time.Millisecond}, 30*time.Second)
+			sum := histories(t, workload{clients: mem.clients, goroutines: 6, calls: 12, seed: 7, patience: 300 * time.Millisecond}, 2*time.Minute)
 			cancel()
 			wg.Wait()
 			for _, c := range mem.clients {

@@ -38,7 +38,7 @@ func clientsOf(t *testing.T, endpoints []string, batched *atomic.Int64, change f
 }
 
 func TestHistoriesAreLinearizableOnOneMemberWithCutConnections(t *testing.T) {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
 	e, err := embedded.Start(ctx, embedded.Config{UnsafeNoFsync: true})
 	require.NoError(t, err)
@@ -46,7 +46,8 @@ func TestHistoriesAreLinearizableOnOneMemberWithCutConnections(t *testing.T) {
 	var batched atomic.Int64
 	cut := &cutter{oneIn: 150, dice: rand.New(rand.NewPCG(5, 6))}
 	clients := clientsOf(t, e.Endpoints(), &batched, func(cfg *etcd.Config) { cfg.Dial = cut.dial })
-	sum := histories(t, workload{clients: clients, goroutines: 6, calls: 12, seed: 2, patience: time.Second}, 5*time.Second)
+	calm := clientsOf(t, e.Endpoints(), new(atomic.Int64), nil)[0]
+	sum := histories(t, workload{clients: clients, log: calm, goroutines: 6, calls: 12, seed: 2, patience: time.Second}, 5*time.Second)
 	t.Logf("%+v, %d calls in batches", sum, batched.Load())
 	requireLegal(t, sum)
 	require.Greater(t, int(batched.Load()), sum.calls/4, "calls that shared a request")

@@ -14,8 +14,9 @@ import (
 // A workload is one history in the making.
 type workload struct {
 	clients    []*etcd.Client
-	goroutines int // a client
-	calls      int // a goroutine
+	log        *etcd.Client // reads the log of events; nil for the first of the clients
+	goroutines int          // a client
+	calls      int          // a goroutine
 	seed       uint64
 	patience   time.Duration // of a caller
 }
@@ -33,6 +34,15 @@ func (l workload) run(ctx context.Context) (*history, error) {
 		once   sync.Once
 		values atomic.Int64
 	)
+	log := l.log
+	if log == nil {
+		log = l.clients[0]
+	}
+	events, err := log.Watch(ctx, etcd.Prefix(prefix))
+	if err != nil {
+		return nil, err
+	}
+	defer events.Close()
 	for i, c := range l.clients {
 		w := &caller{c, prefix, h.see}
 		for g := range l.goroutines {
@@ -60,7 +70,10 @@ func (l workload) run(ctx context.Context) (*history, error) {
 		}
 	}
 	wg.Wait()
-	return h, failed
+	if failed != nil {
+		return h, failed
+	}
+	return h, (&caller{log, prefix, h.see}).readLog(ctx, events, h)
 }
 
 // reads reports whether t changes nothing.

@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -129,16 +131,47 @@ func BenchmarkBacklog(b *testing.B) {
 	}
 }
 
+// BenchmarkOneJobsWay tells how long a job takes from Enqueue to a handler that
+// waits, and how many round trips' time that is: of a put, which is a commit as
+// Enqueue and the claim are.
 func BenchmarkOneJobsWay(b *testing.B) {
 	q, c := bench(b)
 	fill(b, q, 1)
 	workOff(b, c, 1)
+	arrived := make(chan time.Time)
+	ctx, cancel := context.WithCancel(b.Context())
+	var handler sync.WaitGroup
+	defer handler.Wait()
+	defer cancel()
+	handler.Go(func() {
+		for {
+			ds, err := c.Receive(ctx, 1)
+			if err != nil {
+				return
+			}
+			arrived <- time.Now()
+			if err := c.Ack(b.Context(), ds...); err != nil {
+				b.Error(err)
+			}
+		}
+	})
+	var way, put []time.Duration
 	for b.Loop() {
-		fill(b, q, 1)
-		ds, err := c.Receive(b.Context(), 1)
+		begin := time.Now()
+		_, err := q.Enqueue(b.Context(), payload)
 		require.NoError(b, err)
-		b.StopTimer()
-		require.NoError(b, c.Ack(b.Context(), ds...))
-		b.StartTimer()
+		way = append(way, (<-arrived).Sub(begin))
+		time.Sleep(5 * time.Millisecond) // until the handler waits again
+		begin = time.Now()
+		_, err = q.Client().Put(b.Context(), "put", []byte(payload))
+		require.NoError(b, err)
+		put = append(put, time.Since(begin))
 	}
+	p50 := func(ds []time.Duration) float64 {
+		slices.Sort(ds)
+		return float64(ds[len(ds)/2].Microseconds())
+	}
+	b.ReportMetric(p50(way), "way-p50-µs")
+	b.ReportMetric(p50(put), "put-p50-µs")
+	b.ReportMetric(p50(way)/p50(put), "trips")
 }

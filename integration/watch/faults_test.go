@@ -3,6 +3,7 @@ package watch
 import (
 	"context"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -58,6 +59,7 @@ func TestAMemberInTroubleIsLeftWithinSecondsAndNothingIsMissed(t *testing.T) {
 			},
 		} {
 			t.Run(fmt.Sprintf("%s tls=%v", name, tls), func(t *testing.T) {
+				t.Parallel()
 				cl := cluster.Start(t, cluster.Options{Members: 3, TLS: tls})
 				c := newClient(t, cl)
 				ctx := t.Context()
@@ -109,30 +111,36 @@ func TestAClusterWipedAndStartedAlikeIsNoticed(t *testing.T) {
 	require.Equal(t, []string{"k=new"}, next(t, again, 1))
 }
 
-// How long an event takes on a loaded server is the server's affair, so the
-// same event is timed at another client, which does nothing else. What is left
-// is the client's own, and what the machine had to do for others: hence the
-// best of several trials.
+// How long an event takes on a loaded machine is the machine's and the server's
+// affair. So the same event is timed at another client, which does nothing
+// else; and the same is done with a third client catching up, which gives the
+// machine as much to do. What the first client's own catch-up adds to that is
+// its doing. (That the events do not wait for each other is shown exactly, in a
+// bubble, beside the client.)
 func TestACatchUpAndAConsumerThatReadsNothingDelayNoOtherWatch(t *testing.T) {
-	const n = 100_000
+	const n, trials = 100_000, 5
 	cl := cluster.Start(t, cluster.Options{})
-	busy, calm := newClient(t, cl), newClient(t, cl)
+	busy, calm, third := newClient(t, cl), newClient(t, cl), newClient(t, cl)
 	inParallel(t, n, func(i int) error {
 		_, err := calm.Put(t.Context(), fmt.Sprintf("log/%d", i%100), []byte("v"))
 		return err
 	})
-	best := time.Hour
-	for trial := 0; trial < 8 && best > 50*time.Millisecond; trial++ {
-		best = min(best, delayByCatchUp(t, busy, calm, n))
+	var same, elsewhere []time.Duration
+	for range trials {
+		same = append(same, delayByCatchUp(t, busy, busy, calm, n))
+		elsewhere = append(elsewhere, delayByCatchUp(t, third, busy, calm, n))
 	}
-	require.LessOrEqual(t, best, 50*time.Millisecond)
+	slices.Sort(same)
+	slices.Sort(elsewhere)
+	t.Logf("the latest of each trial: %v, with another client catching up: %v", same, elsewhere)
+	require.LessOrEqual(t, same[trials/2]-elsewhere[trials/2], 50*time.Millisecond, "between the medians")
 }
 
-// delayByCatchUp has busy catch up with n events, and with the same again for a
-// consumer that reads none of them, and says by how much at most the events of
-// another watch come later there than to calm.
-func delayByCatchUp(t *testing.T, busy, calm *client, n int) (worst time.Duration) {
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+// delayByCatchUp has a client catch up with n events, and with the same again
+// for a consumer that reads none of them, and says by how much at most the
+// events of another watch come later to busy than to calm.
+func delayByCatchUp(t *testing.T, catching, busy, calm *client, n int) (worst time.Duration) {
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	watch := func(c *client, set etcd.KeySet, opts ...etcd.WatchOption) *etcd.Watcher {
 		w, err := c.Watch(ctx, set, opts...)
@@ -155,8 +163,8 @@ func delayByCatchUp(t *testing.T, busy, calm *client, n int) (worst time.Duratio
 	quick, control := watch(busy, etcd.Key("quick")), watch(calm, etcd.Key("quick"))
 	here, there := arrivals(quick), arrivals(control)
 	begin := time.Now()
-	past := watch(busy, etcd.Prefix("log/"), etcd.FromRevision(1))
-	unread := watch(busy, etcd.Prefix("log/"), etcd.FromRevision(1))
+	past := watch(catching, etcd.Prefix("log/"), etcd.FromRevision(1))
+	unread := watch(catching, etcd.Prefix("log/"), etcd.FromRevision(1))
 	caught := make(chan int, 1)
 	go func() {
 		got := 0

@@ -61,6 +61,9 @@ func Run(t *testing.T, target Target) {
 		authAdminFacts, authTokenFacts, permissionFacts,
 	} {
 		t.Run(tp.name, func(t *testing.T) {
+			if tp.options.ThreeMembers {
+				t.Parallel() // it waits for timeouts of the server's, on members of its own
+			}
 			g := plain
 			if tp.options != (Options{}) || tp.setUp != nil {
 				g = newGateway(t, target, tp.options)

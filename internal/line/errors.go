@@ -1,7 +1,6 @@
 package line
 
 import (
-	"context"
 	"errors"
 	"fmt"
 )
@@ -65,13 +64,3 @@ func (e *BlockedError) Error() string {
 
 // Unwrap gives the cause.
 func (e *BlockedError) Unwrap() error { return e.Err }
-
-// ctxErr is the error of a context: its cause where it has one of its own, and
-// always its Err as well.
-func ctxErr(ctx context.Context) error {
-	err, cause := ctx.Err(), context.Cause(ctx)
-	if err == nil || cause == nil || cause == err || errors.Is(cause, err) {
-		return err
-	}
-	return errors.Join(err, cause)
-}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/quorate/quorate/etcd"
 	"github.com/quorate/quorate/internal/mutant"
+	"github.com/quorate/quorate/internal/pace"
 )
 
 // Why a contender that stood first is so no longer, for errors.Is.
@@ -33,7 +34,7 @@ func (e *Entry) Handover(ctx context.Context, to Member) error {
 	select {
 	case e.leaving <- struct{}{}:
 	case <-ctx.Done():
-		return ctxErr(ctx)
+		return pace.Over(ctx)
 	}
 	if e.left || e.life.Err() != nil {
 		<-e.leaving

@@ -6,6 +6,7 @@ import (
 
 	"github.com/quorate/quorate/etcd"
 	"github.com/quorate/quorate/internal/mutant"
+	"github.com/quorate/quorate/internal/pace"
 )
 
 // Release takes the entry out of its lines. It is idempotent, and of several
@@ -34,7 +35,7 @@ func (e *Entry) Release(ctx context.Context) error {
 		select {
 		case e.leaving <- struct{}{}:
 		case <-ctx.Done():
-			return ctxErr(ctx)
+			return pace.Over(ctx)
 		}
 	}
 	defer func() { <-e.leaving }()

@@ -6,6 +6,7 @@ import (
 	"errors"
 
 	"github.com/quorate/quorate/etcd"
+	"github.com/quorate/quorate/internal/pace"
 )
 
 // Proclaim changes what the candidate who stands first says. It repeats that
@@ -16,7 +17,7 @@ func (e *Entry) Proclaim(ctx context.Context, value []byte) error {
 	select {
 	case e.leaving <- struct{}{}: // not while it leaves, and one at a time
 	case <-ctx.Done():
-		return ctxErr(ctx)
+		return pace.Over(ctx)
 	case <-e.life.Done():
 		return context.Cause(e.life)
 	}

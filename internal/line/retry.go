@@ -4,31 +4,22 @@ import (
 	"context"
 	"time"
 
-	"github.com/cenkalti/backoff/v4"
+	"github.com/quorate/quorate/internal/pace"
 )
 
 // A pacer spaces repeated attempts.
-type pacer struct{ b *backoff.ExponentialBackOff }
+type pacer struct{ retries pace.Retries }
 
 // wait waits before the next attempt. It gives the error of the first of ctx
 // and life to end, if one does.
 func (p *pacer) wait(ctx, life context.Context) error {
-	if p.b == nil {
-		p.b = backoff.NewExponentialBackOff(
-			backoff.WithInitialInterval(10*time.Millisecond),
-			backoff.WithMaxInterval(time.Second),
-			backoff.WithMultiplier(2),
-			backoff.WithRandomizationFactor(0.5),
-			backoff.WithMaxElapsedTime(0),
-		)
-	}
-	t := time.NewTimer(p.b.NextBackOff())
+	t := time.NewTimer(p.retries.Next())
 	defer t.Stop()
 	select {
 	case <-t.C:
 		return nil
 	case <-ctx.Done():
-		return ctxErr(ctx)
+		return pace.Over(ctx)
 	case <-life.Done():
 		return context.Cause(life)
 	}

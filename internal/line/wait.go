@@ -10,6 +10,7 @@ import (
 
 	"github.com/quorate/quorate/etcd"
 	"github.com/quorate/quorate/internal/mutant"
+	"github.com/quorate/quorate/internal/pace"
 )
 
 // Acquire takes a place in each of the lines of wants, all in one commit, and
@@ -62,7 +63,7 @@ func prepare(ctx context.Context, wants []Want) (*Entry, error) {
 		seen[w.Line.prefix] = true
 	}
 	if err := ctx.Err(); err != nil {
-		return nil, ctxErr(ctx)
+		return nil, pace.Over(ctx)
 	}
 	if err := wants[0].Line.s.Err(); err != nil {
 		return nil, err
@@ -91,7 +92,7 @@ func (e *Entry) confirm(ctx context.Context) error {
 	if err := context.Cause(e.life); err != nil {
 		return err
 	}
-	return ctxErr(ctx)
+	return pace.Over(ctx)
 }
 
 // wait returns when nothing in front excludes the entry in any of its lines. If
@@ -175,7 +176,7 @@ func (p *place) unwatched(ctx context.Context) (int64, error) {
 		}
 		return rev, nil
 	case <-ctx.Done():
-		return 0, ctxErr(ctx)
+		return 0, pace.Over(ctx)
 	}
 }
 

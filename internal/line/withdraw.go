@@ -8,6 +8,7 @@ import (
 
 	"github.com/quorate/quorate/etcd"
 	"github.com/quorate/quorate/internal/mutant"
+	"github.com/quorate/quorate/internal/pace"
 )
 
 // cleanUp bounds how long a failed or cancelled wait goes on to take its keys
@@ -56,9 +57,9 @@ func (e *Entry) fail(ctx context.Context, err error) error {
 func (e *Entry) reason(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		if errors.Is(err, ctx.Err()) {
-			return ctxErr(ctx)
+			return pace.Over(ctx)
 		}
-		return errors.Join(ctxErr(ctx), err)
+		return errors.Join(pace.Over(ctx), err)
 	}
 	if cause := context.Cause(e.life); cause != nil {
 		return cause

@@ -13,7 +13,10 @@ import (
 type Retries struct{ b *backoff.ExponentialBackOff }
 
 // Wait waits before the next attempt, or gives ctx's error.
-func (r *Retries) Wait(ctx context.Context) error {
+func (r *Retries) Wait(ctx context.Context) error { return Sleep(ctx, r.Next()) }
+
+// Next gives how long to wait before the next attempt.
+func (r *Retries) Next() time.Duration {
 	if r.b == nil {
 		r.b = backoff.NewExponentialBackOff(
 			backoff.WithInitialInterval(10*time.Millisecond),
@@ -23,7 +26,7 @@ func (r *Retries) Wait(ctx context.Context) error {
 			backoff.WithMaxElapsedTime(0),
 		)
 	}
-	return Sleep(ctx, r.b.NextBackOff())
+	return r.b.NextBackOff()
 }
 
 // Sleep waits for d, or gives ctx's error.

@@ -147,7 +147,7 @@ func newGuard() (*Guard, error) {
 	}
 	defer answer.Close()
 	p, err := os.StartProcess(exe, []string{"quorate", GuardArg}, &os.ProcAttr{
-		Env:   []string{"GOMAXPROCS=1"},
+		Env:   guardEnv(),
 		Files: []*os.File{listen, answer, null},
 		Sys:   &syscall.SysProcAttr{Setpgid: true},
 	})
@@ -159,6 +159,18 @@ func newGuard() (*Guard, error) {
 	g := &Guard{pid: p.Pid, tell: tell, heard: heard, hear: bufio.NewReader(heard)}
 	_ = p.Release() // reaped by wait4, together with the group
 	return g, nil
+}
+
+// guardEnv is all that a guard finds in its environment: what is meant for Go's
+// runtime in every program. Nothing else of ours concerns it.
+func guardEnv() []string {
+	env := []string{"GOMAXPROCS=1"}
+	for _, name := range []string{"GODEBUG", "GORACE"} {
+		if v, ok := os.LookupEnv(name); ok {
+			env = append(env, name+"="+v)
+		}
+	}
+	return env
 }
 
 // Renew makes the guard ready for another Run. After an error it is of no more

@@ -1,0 +1,51 @@
+package queue
+
+import "github.com/quorate/quorate/etcd"
+
+// A dueSearch goes through what is due in portions, each behind the one before:
+// the server steps over every key of a range that is asked for, and over those
+// that were removed since the last compaction.
+type dueSearch struct {
+	low  string // all below was looked at
+	to   string // the end of the portion
+	seen int64  // the last due time written that low takes into account
+	span int64  // of a portion, ms
+}
+
+const (
+	firstSpan = 1000
+	maxSpan   = 1 << 40
+)
+
+// begin takes in from when on something may be due. What was written since the
+// last time may be anywhere behind that.
+func (s *dueSearch) begin(k keys, from, seen int64) {
+	at := k.laters() + hex16(from)
+	if s.low == "" || seen != s.seen || at > s.low {
+		s.low, s.seen, s.span = at, seen, max(s.span, firstSpan)
+	}
+}
+
+// next gives where to look next for what is due until now, or reports that all
+// was looked at.
+func (s *dueSearch) next(k keys, now int64) (set etcd.KeySet, last bool) {
+	end := k.laters() + hex16(now+1)
+	if s.low >= end {
+		return set, true
+	}
+	t, _ := timeOf(k.laters(), s.low)
+	s.to = min(k.laters()+hex16(t+s.span), end)
+	return etcd.Range(s.low, s.to), false
+}
+
+// looked takes in what was found there, and is promoted.
+func (s *dueSearch) looked(kvs []etcd.KV) {
+	if len(kvs) == 0 {
+		s.low, s.span = s.to, min(s.span*4, maxSpan)
+		return
+	}
+	s.low = kvs[len(kvs)-1].Key + "\x00"
+	if len(kvs) >= promotePage {
+		s.span = max(s.span/2, 1)
+	}
+}
