@@ -68,11 +68,11 @@ func (r *Rows) times(n, least int, most time.Duration) time.Duration {
 }
 
 // sleepMost is how long a loser sleeps at most.
-func (r *Rows) sleepMost() time.Duration { return r.times(r.Length/4, 4, longRow/2) }
+func (r *Rows) sleepMost() time.Duration { return r.times(r.Length*2/3, 4, longRow/2) }
 
 // quietMost is how long a winner keeps quiet at first: longer than a loser
 // sleeps, listens and tries.
-func (r *Rows) quietMost() time.Duration { return r.times(r.Length/2, 8, longRow) }
+func (r *Rows) quietMost() time.Duration { return r.times(r.Length, 8, longRow) }
 
 // unit is the time of a commit, within reason.
 func (r *Rows) unit() time.Duration {
