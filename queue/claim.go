@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/quorate/quorate/etcd"
+	"github.com/quorate/quorate/internal/pace"
 )
 
 // claimHead claims jobs from the log.
@@ -207,7 +208,7 @@ func (c *consumer) tryClaim(ctx context.Context, t etcd.Txn, n int64, rec record
 		etcd.Get(etcd.Key(k.head())), etcd.Get(etcd.Key(k.tail())), etcd.Get(me), etcd.Get(paused), etcd.Get(etcd.Key(key)),
 	}
 	doubt := false
-	var pace pacer
+	var retries pace.Retries
 	for {
 		res, err := c.q.c.Txn(ctx, t, etcd.Alone())
 		switch {
@@ -233,7 +234,7 @@ func (c *consumer) tryClaim(ctx context.Context, t etcd.Txn, n int64, rec record
 		if !doubt || !transient(err) {
 			return nil, err // the watch shows a late one
 		}
-		if werr := pace.wait(ctx); werr != nil {
+		if werr := retries.Wait(ctx); werr != nil {
 			return nil, err
 		}
 	}

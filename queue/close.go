@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/quorate/quorate/etcd"
+	"github.com/quorate/quorate/internal/pace"
 )
 
 // close hands back what was not begun and ends the consumer.
@@ -14,7 +15,7 @@ func (c *consumer) close(ctx context.Context) error {
 	select {
 	case c.closing <- struct{}{}:
 	case <-ctx.Done():
-		return ctxErr(ctx)
+		return pace.Over(ctx)
 	}
 	defer func() { <-c.closing }()
 	if c.closed {
@@ -92,7 +93,7 @@ func (c *consumer) still(ctx context.Context) error {
 		if !busy || c.over() != nil {
 			return nil
 		}
-		if err := ctxErr(ctx); err != nil {
+		if err := pace.Over(ctx); err != nil {
 			return err
 		}
 		await(ctx, changed, time.Time{})

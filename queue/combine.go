@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/quorate/quorate/etcd"
+	"github.com/quorate/quorate/internal/pace"
 )
 
 // A combiner gathers what the goroutines of a process ask for while an earlier
@@ -63,7 +64,7 @@ func (c *combiner[I]) do(ctx context.Context, item I) error {
 // several.
 func (c *combiner[I]) doAll(ctx context.Context, items []I) []error {
 	errs := make([]error, len(items))
-	if err := ctxErr(ctx); err != nil {
+	if err := pace.Over(ctx); err != nil {
 		for i := range errs {
 			errs[i] = err
 		}
@@ -93,7 +94,7 @@ func (c *combiner[I]) doAll(ctx context.Context, items []I) []error {
 	}
 	for i, p := range own {
 		if errs[i] = p.err; !p.settled {
-			errs[i] = c.leave(p, ctxErr(ctx))
+			errs[i] = c.leave(p, pace.Over(ctx))
 		}
 	}
 	c.pass() // somebody here may have been woken to drive

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/quorate/quorate/etcd"
+	"github.com/quorate/quorate/internal/pace"
 )
 
 // A Consumer claims jobs of a queue. It is safe for use by many goroutines at
@@ -107,7 +108,7 @@ type consumer struct {
 	lastTook  time.Duration        // how long that took
 	lastGot   int                  // and how many jobs it got
 	limit     int64                // how many jobs a claim may have, after one that was too large
-	pace      pacer                // the pump's
+	retries   pace.Retries         // the pump's
 	dooms     []doom               // to be made dead letters by us
 	minute    int64                // of the last chores
 	hole      bool                 // the last claim from the log found nothing; the pump's
@@ -182,7 +183,7 @@ func (c *consumer) receive(ctx context.Context, n int) ([]*delivery, error) {
 		return nil, fmt.Errorf("%d jobs were asked for", n)
 	}
 	for {
-		if err := ctxErr(ctx); err != nil {
+		if err := pace.Over(ctx); err != nil {
 			return nil, err
 		}
 		if err := c.over(); err != nil {

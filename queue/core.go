@@ -113,14 +113,14 @@ func (q *core) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var pace pacer
+	var retries pace.Retries
 	for nothing(res) {
 		if res, err = q.c.Txn(ctx, create); err == nil {
 			if res.Succeeded {
 				res, err = q.c.Txn(ctx, etcd.Txn{Then: gets})
 			}
 		} else if errors.Is(err, etcd.ErrUnknownOutcome) && transient(err) {
-			if pace.wait(ctx) != nil {
+			if retries.Wait(ctx) != nil {
 				return err
 			}
 			res, err = q.c.Txn(ctx, etcd.Txn{Then: gets}) // create is repeated if it is not there

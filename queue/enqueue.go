@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/quorate/quorate/etcd"
+	"github.com/quorate/quorate/internal/pace"
 )
 
 const (
@@ -122,7 +123,7 @@ const fullPause = time.Second
 
 // submit has a unit carried out together with others.
 func (q *core) submit(ctx context.Context, u *unit) error {
-	if err := ctxErr(ctx); err != nil {
+	if err := pace.Over(ctx); err != nil {
 		return err
 	}
 	if err := q.open(ctx); err != nil {

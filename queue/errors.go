@@ -1,7 +1,6 @@
 package queue
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -92,16 +91,6 @@ func full(err error) error {
 		return errors.Join(ErrFull, err)
 	}
 	return err
-}
-
-// ctxErr is the error of a context: its cause where it has one of its own, and
-// always its Err as well.
-func ctxErr(ctx context.Context) error {
-	err, cause := ctx.Err(), context.Cause(ctx)
-	if err == nil || cause == nil || cause == err || errors.Is(cause, err) {
-		return err
-	}
-	return errors.Join(err, cause)
 }
 
 // transient reports whether an error of a call may pass by itself.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/quorate/quorate/etcd"
+	"github.com/quorate/quorate/internal/pace"
 )
 
 // flightState is what a driver leaves to the next.
@@ -27,7 +28,7 @@ func (q *core) fly(ctx context.Context, f *flight[*unit]) bool {
 		st = &flightState{}
 		f.state = st
 	}
-	var pace pacer
+	var retries pace.Retries
 	for {
 		left := pending(f)
 		if len(left) == 0 && st.doubt.IsZero() {
@@ -56,13 +57,13 @@ func (q *core) fly(ctx context.Context, f *flight[*unit]) bool {
 				st.doubt = time.Now()
 			}
 			if transient(err) && time.Since(st.doubt) < resolveFor {
-				if pace.wait(ctx) != nil {
+				if retries.Wait(ctx) != nil {
 					return false
 				}
 				continue
 			}
 		case !st.doubt.IsZero() && transient(err) && time.Since(st.doubt) < resolveFor:
-			if pace.wait(ctx) != nil {
+			if retries.Wait(ctx) != nil {
 				return false
 			}
 			continue
@@ -168,7 +169,7 @@ func (q *core) refusedBatch(ctx context.Context, st *flightState, f *flight[*uni
 // fence moves the tail without adding anything, so that st's batch, which has
 // had no answer, is either in front of it or never applied.
 func (q *core) fence(ctx context.Context, st *flightState, f *flight[*unit], fence *batch) error {
-	var pace pacer
+	var retries pace.Retries
 	for {
 		res, err := q.c.Txn(ctx, fence.txn, etcd.Alone())
 		switch {
@@ -197,7 +198,7 @@ func (q *core) fence(ctx context.Context, st *flightState, f *flight[*unit], fen
 		case !transient(err) || time.Since(st.doubt) > resolveFor:
 			return err
 		}
-		if err := pace.wait(ctx); err != nil {
+		if err := retries.Wait(ctx); err != nil {
 			return err
 		}
 	}

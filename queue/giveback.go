@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/quorate/quorate/etcd"
+	"github.com/quorate/quorate/internal/pace"
 )
 
 // giveBack hands jobs back that were not begun: to a record without an owner,
@@ -32,7 +33,7 @@ func (c *consumer) giveBack(ctx context.Context, ds []*delivery) error {
 	case <-ctx.Done():
 	}
 	for cl, ds := range byClaim {
-		err := ctxErr(ctx)
+		err := pace.Over(ctx)
 		if token {
 			err = c.giveBackOf(ctx, cl, ds)
 		}

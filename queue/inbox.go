@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/quorate/quorate/etcd"
+	"github.com/quorate/quorate/internal/pace"
 )
 
 // watchers is how many consumers watch the inbox, the oldest ones: its jobs'
@@ -24,7 +25,7 @@ func (c *consumer) followInbox(ctx context.Context) error {
 			return c.watchInbox(ctx) // nobody older can come
 		}
 		await(ctx, changed, time.Time{})
-		if err := ctxErr(ctx); err != nil {
+		if err := pace.Over(ctx); err != nil {
 			return err
 		}
 	}

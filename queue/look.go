@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/quorate/quorate/etcd"
+	"github.com/quorate/quorate/internal/pace"
 )
 
 // held is a record as an observer reads it.
@@ -115,7 +116,7 @@ func (h *held) dress(j *Job) {
 
 // again repeats f as long as what it decided on has changed meanwhile.
 func again(ctx context.Context, f func() error) error {
-	var pace pacer
+	var retries pace.Retries
 	for i := 0; ; i++ {
 		err := f()
 		if !errors.Is(err, errMoved) {
@@ -124,7 +125,7 @@ func again(ctx context.Context, f func() error) error {
 		if i < 3 {
 			continue
 		}
-		if err := pace.wait(ctx); err != nil {
+		if err := retries.Wait(ctx); err != nil {
 			return err
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/quorate/quorate/etcd"
+	"github.com/quorate/quorate/internal/pace"
 )
 
 // promotePage is how many jobs are brought into the log at a time.
@@ -45,7 +46,7 @@ func (c *consumer) promoteDue(ctx context.Context) error {
 			// A due time was written that from does not take into account: the
 			// watch is to tell of it first.
 			await(ctx, changed, time.Now().Add(time.Second))
-			if err := ctxErr(ctx); err != nil {
+			if err := pace.Over(ctx); err != nil {
 				return err
 			}
 			continue

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/quorate/quorate/etcd"
+	"github.com/quorate/quorate/internal/pace"
 )
 
 // A plan is what to claim next.
@@ -68,7 +69,7 @@ func (c *consumer) carryOut(ctx context.Context, pl plan) {
 		err = c.claimHead(ctx, pl)
 	}
 	if err == nil {
-		c.pace = pacer{}
+		c.retries = pace.Retries{}
 		return
 	}
 	if ctx.Err() != nil {
@@ -81,7 +82,7 @@ func (c *consumer) carryOut(ctx context.Context, pl plan) {
 		return
 	}
 	c.q.log.Debug("queue consumer cannot claim", "queue", c.q.name, "error", err)
-	_ = c.pace.wait(ctx)
+	_ = c.retries.Wait(ctx)
 }
 
 // demand is how many jobs are to be claimed. What is at hand is filled up again

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/quorate/quorate/etcd"
+	"github.com/quorate/quorate/internal/pace"
 )
 
 // presence is the value of a consumer's key.
@@ -48,7 +49,7 @@ func (c *consumer) run() {
 // begin opens the queue and makes the presence known, as often as it takes. It
 // reports false if the consumer has ended instead.
 func (c *consumer) begin() bool {
-	var pace pacer
+	var retries pace.Retries
 	for {
 		err := c.q.open(c.life)
 		if err == nil {
@@ -70,7 +71,7 @@ func (c *consumer) begin() bool {
 			return false
 		}
 		c.q.log.Warn("queue consumer cannot start yet", "queue", c.q.name, "error", err)
-		if c.isStopping() || pace.wait(c.life) != nil {
+		if c.isStopping() || retries.Wait(c.life) != nil {
 			return false
 		}
 	}
@@ -97,7 +98,7 @@ func (c *consumer) appear() error {
 		Else: []etcd.Op{etcd.Get(etcd.Key(key))},
 	}
 	doubt := false
-	var pace pacer
+	var retries pace.Retries
 	for {
 		res, err := c.q.c.Txn(c.life, t)
 		if err == nil {
@@ -122,7 +123,7 @@ func (c *consumer) appear() error {
 		if errors.Is(err, etcd.ErrNoSpace) {
 			c.report(full(err)) // and goes on trying
 		}
-		if !transient(err) && !errors.Is(err, etcd.ErrNoSpace) || pace.wait(c.life) != nil {
+		if !transient(err) && !errors.Is(err, etcd.ErrNoSpace) || retries.Wait(c.life) != nil {
 			c.s.Abandon(key, nil) // it may still come
 			return err
 		}
@@ -140,7 +141,7 @@ func (c *consumer) report(err error) {
 // follow keeps up one watch: f starts it, takes in the state and then every
 // event, and is started again when events were compacted.
 func (c *consumer) follow(ctx context.Context, f func(context.Context) error) {
-	var pace pacer
+	var retries pace.Retries
 	for {
 		err := f(ctx)
 		switch {
@@ -152,7 +153,7 @@ func (c *consumer) follow(ctx context.Context, f func(context.Context) error) {
 			c.end(err)
 			return
 		}
-		if pace.wait(ctx) != nil {
+		if retries.Wait(ctx) != nil {
 			return
 		}
 	}

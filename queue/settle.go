@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/quorate/quorate/etcd"
+	"github.com/quorate/quorate/internal/pace"
 )
 
 // progress is how far a delivery is.
@@ -155,7 +156,7 @@ func (a *attempts) doubt() bool { return !a.begun.IsZero() }
 // send gives the answer of t, or an error; arrived is false if ctx ended with
 // the outcome open.
 func (a *attempts) send(ctx context.Context, client *etcd.Client, t etcd.Txn) (res *etcd.TxnResult, err error, arrived bool) {
-	var pace pacer
+	var retries pace.Retries
 	for {
 		if res, err = client.Txn(ctx, t, etcd.Alone()); err == nil {
 			return res, nil, true
@@ -173,7 +174,7 @@ func (a *attempts) send(ctx context.Context, client *etcd.Client, t etcd.Txn) (r
 		if a.err = err; !a.doubt() || !transient(err) || time.Since(a.begun) > resolveFor {
 			return nil, err, true
 		}
-		if pace.wait(ctx) != nil {
+		if retries.Wait(ctx) != nil {
 			return nil, err, false
 		}
 	}

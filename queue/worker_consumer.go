@@ -4,6 +4,8 @@ import (
 	"context"
 	"slices"
 	"time"
+
+	"github.com/quorate/quorate/internal/pace"
 )
 
 // What a Worker does with its consumer beyond what Consumer offers.
@@ -32,7 +34,7 @@ func (c *consumer) unload(ctx context.Context) error {
 		if !claiming {
 			break
 		}
-		if err := ctxErr(both); err != nil {
+		if err := pace.Over(both); err != nil {
 			return err
 		}
 		await(both, changed, time.Time{})

@@ -3,6 +3,8 @@ package queue
 import (
 	"context"
 	"time"
+
+	"github.com/quorate/quorate/internal/pace"
 )
 
 // How often a worker that drains looks whether the queue is empty.
@@ -29,7 +31,7 @@ func (r *workerRun[T]) awaitEmpty(ctx context.Context) bool {
 		} else {
 			wait = drainFirst
 		}
-		if sleep(ctx, wait) != nil {
+		if pace.Sleep(ctx, wait) != nil {
 			return false
 		}
 	}

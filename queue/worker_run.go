@@ -7,6 +7,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/quorate/quorate/internal/pace"
 )
 
 // workerRun is one Run of a Worker.
@@ -108,7 +110,7 @@ func (r *workerRun[T]) run(ctx context.Context, hard <-chan struct{}) error {
 // take receives jobs and starts handlers until ctx or the consumer ends; only
 // the latter is an error.
 func (r *workerRun[T]) take(ctx context.Context) error {
-	var pace pacer
+	var retries pace.Retries
 	for {
 		n := r.free(ctx)
 		if n == 0 {
@@ -120,14 +122,14 @@ func (r *workerRun[T]) take(ctx context.Context) error {
 		}
 		switch {
 		case err == nil:
-			pace = pacer{}
+			retries = pace.Retries{}
 		case r.c.over() != nil:
 			return r.c.over()
 		case ctx.Err() != nil:
 			return nil
 		default:
 			r.log.Warn("queue worker could not claim", "queue", r.c.q.name, "error", err)
-			if pace.wait(ctx) != nil {
+			if retries.Wait(ctx) != nil {
 				return nil
 			}
 		}

@@ -5,19 +5,20 @@ import (
 	"errors"
 
 	"github.com/quorate/quorate/etcd"
+	"github.com/quorate/quorate/internal/pace"
 )
 
 // finish carries out what settles d, again and again while that can help, and
 // tells how it ended.
 func (r *workerRun[T]) finish(d *Delivery[T], out Outcome, op func(context.Context) error) {
-	var pace pacer
+	var retries pace.Retries
 	for {
 		err := op(r.settling)
 		if err == nil {
 			r.observe(out)
 			return
 		}
-		if !worthTrying(err) || pace.wait(r.settling) != nil {
+		if !worthTrying(err) || retries.Wait(r.settling) != nil {
 			r.lost(d, out, err)
 			return
 		}
@@ -51,14 +52,14 @@ type doneJob[T any] struct {
 func (r *workerRun[T]) acknowledgeLater(d *Delivery[T], out Outcome) {
 	out.What = Done
 	if r.settling.Err() != nil { // the handler came back when all was over
-		r.lost(d, out, ctxErr(r.settling))
+		r.lost(d, out, pace.Over(r.settling))
 		return
 	}
 	select {
 	case r.acks <- doneJob[T]{d, out}:
 		r.pace.ended(out.Took)
 	case <-r.settling.Done():
-		r.lost(d, out, ctxErr(r.settling))
+		r.lost(d, out, pace.Over(r.settling))
 	}
 }
 
@@ -98,7 +99,7 @@ func (r *workerRun[T]) gathered(first doneJob[T]) []doneJob[T] {
 
 // acknowledgeAll acknowledges jobs until that is done or of no more use.
 func (r *workerRun[T]) acknowledgeAll(jobs []doneJob[T]) {
-	var pace pacer
+	var retries pace.Retries
 	for len(jobs) > 0 {
 		ds := make([]*delivery, len(jobs))
 		for i, j := range jobs {
@@ -116,7 +117,7 @@ func (r *workerRun[T]) acknowledgeAll(jobs []doneJob[T]) {
 				r.lost(j.d, j.out, err)
 			}
 		}
-		if jobs = again; len(jobs) > 0 && pace.wait(r.settling) != nil {
+		if jobs = again; len(jobs) > 0 && retries.Wait(r.settling) != nil {
 			for _, j := range jobs {
 				r.lost(j.d, j.out, last)
 			}

@@ -96,13 +96,14 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	rs, err := measureAll(ctx, o, todo, stderr)
-	if err != nil {
+	if err != nil && len(rs) == 0 {
 		return err
 	}
+	show := printTable
 	if o.json {
-		return printJSON(stdout, rs)
+		show = printJSON
 	}
-	return printTable(stdout, rs)
+	return errors.Join(show(stdout, rs), err) // what was measured is not lost with what was not
 }
 
 // document makes tables of a saved run.
@@ -158,7 +159,7 @@ func measureAll(ctx context.Context, o options, todo []scenario, stderr io.Write
 		r, err := s.measure(ctx, endpoints, p)
 		fmt.Fprintf(stderr, " %.1fs\n", time.Since(started).Seconds())
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", s.name, err)
+			return rs, fmt.Errorf("%s: %w", s.name, err)
 		}
 		rs = append(rs, r.result(members))
 	}
