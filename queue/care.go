@@ -126,6 +126,7 @@ func (c *consumer) buryDoomed(ctx context.Context) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.dooms = append(failed, c.dooms...)
+	c.touch()
 	return last
 }
 
@@ -168,6 +169,7 @@ func (c *consumer) clean(ctx context.Context) error {
 		}
 		c.removed(cl)
 	}
+	c.touch() // also where they were known to be gone
 	return nil
 }
 
@@ -199,6 +201,7 @@ func (c *consumer) adopt(ctx context.Context, n int64, kv etcd.KV) error {
 	if c.records[n].ModRevision == kv.ModRevision {
 		delete(c.records, n)
 	}
+	c.touch()
 	return nil
 }
 
