@@ -55,11 +55,22 @@ func (c *consumer) wind(ctx context.Context) error {
 	if created == 0 || c.s.Err() != nil {
 		return err
 	}
+	c.disown()
 	derr := c.leave(both, created)
 	if derr != nil {
 		c.s.Abandon(c.q.keys.consumer(c.id), nil) // the session goes on trying
 	}
 	return errors.Join(err, derr)
+}
+
+// disown ends the contexts of what was given out and not settled: as soon as the
+// presence is gone others may have it.
+func (c *consumer) disown() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, cl := range c.claims {
+		cl.end(ErrConsumerClosed)
+	}
 }
 
 // leave takes the presence away, and tells the others if no claims are left for

@@ -111,6 +111,8 @@ type consumer struct {
 	retries   pace.Retries         // the pump's
 	dooms     []doom               // to be made dead letters by us
 	minute    int64                // of the last chores
+	due       dueSearch            // under way; the shared tasks' own
+	dueNext   bool                 // what is due comes before the inbox, which was last
 	hole      bool                 // the last claim from the log found nothing; the pump's
 	notYet    map[string]time.Time // tasks that have failed, and until when they rest
 	changed   chan struct{}        // closed at the next change

@@ -5,11 +5,16 @@ import "github.com/quorate/quorate/etcd"
 // A dueSearch goes through what is due in portions, each behind the one before:
 // the server steps over every key of a range that is asked for, and over those
 // that were removed since the last compaction.
+//
+// Where it ends is fixed when it begins. If it went on to what has become due
+// meanwhile, it would not end where a request takes longer than the millisecond
+// in which due times are told.
 type dueSearch struct {
-	low  string // all below was looked at
-	to   string // the end of the portion
-	seen int64  // the last due time written that low takes into account
-	span int64  // of a portion, ms
+	low   string // all below was looked at
+	to    string // the end of the portion
+	until int64  // the last due time to look for, ms
+	seen  int64  // the last due time written that low takes into account
+	span  int64  // of a portion, ms
 }
 
 const (
@@ -19,17 +24,16 @@ const (
 
 // begin takes in from when on something may be due. What was written since the
 // last time may be anywhere behind that.
-func (s *dueSearch) begin(k keys, from, seen int64) {
+func (s *dueSearch) begin(k keys, from, seen, now int64) {
 	at := k.laters() + hex16(from)
 	if s.low == "" || seen != s.seen || at > s.low {
-		s.low, s.seen, s.span = at, seen, max(s.span, firstSpan)
+		s.low, s.seen, s.span, s.until = at, seen, max(s.span, firstSpan), now
 	}
 }
 
-// next gives where to look next for what is due until now, or reports that all
-// was looked at.
-func (s *dueSearch) next(k keys, now int64) (set etcd.KeySet, last bool) {
-	end := k.laters() + hex16(now+1)
+// next gives where to look next, or reports that all was looked at.
+func (s *dueSearch) next(k keys) (set etcd.KeySet, last bool) {
+	end := k.laters() + hex16(s.until+1)
 	if s.low >= end {
 		return set, true
 	}

@@ -63,41 +63,43 @@ func (c *consumer) watchInbox(ctx context.Context) error {
 	}
 }
 
-// promoteInbox brings the jobs of callers' own transactions into the log, in
-// the order of their commits: those that the watch has shown or, as long as there
-// are others, those that a listing shows.
+// promoteInbox brings jobs of callers' own transactions into the log, in the
+// order of their commits: some that the watch has shown or, as long as there are
+// others, those that a listing shows. It is offered again as long as there are
+// more.
 func (c *consumer) promoteInbox(ctx context.Context) error {
-	for {
-		c.mu.Lock()
-		complete, kvs := c.view.inbox.complete(), c.view.inbox.first(promotePage)
-		c.mu.Unlock()
-		if !complete {
-			return c.emptyInbox(ctx)
-		}
-		if len(kvs) == 0 {
-			return nil
-		}
-		if err := c.q.promote(ctx, kvs, false); err != nil {
-			return err
-		}
-		c.mu.Lock()
-		c.view.inbox.moved(kvs)
-		c.mu.Unlock()
+	c.mu.Lock()
+	complete, kvs := c.view.inbox.complete(), c.view.inbox.first(promotePage)
+	c.dueNext = true
+	c.mu.Unlock()
+	if !complete {
+		return c.emptyInbox(ctx)
 	}
+	if len(kvs) == 0 {
+		return nil
+	}
+	if err := c.q.promote(ctx, kvs, false); err != nil {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.view.inbox.moved(kvs)
+	return nil
 }
 
-// emptyInbox brings jobs into the log until the inbox is empty.
+// emptyInbox brings into the log what a listing shows, and looks whether that was
+// all: from then on the watch shows all that there is.
 func (c *consumer) emptyInbox(ctx context.Context) error {
 	inbox := etcd.Prefix(c.q.keys.inbox())
-	for {
+	for range 2 {
 		res, err := c.q.c.Get(ctx, inbox, etcd.WithSort(etcd.ByCreateRevision, etcd.Ascending), etcd.WithLimit(maxInbox), etcd.KeysOnly())
 		if err != nil {
 			return err
 		}
 		if len(res.KVs) == 0 {
 			c.mu.Lock()
+			defer c.mu.Unlock()
 			c.view.inbox.emptied(res.Header.Revision)
-			c.mu.Unlock()
 			return nil
 		}
 		for part := range slices.Chunk(res.KVs, promotePage) {
@@ -110,4 +112,5 @@ func (c *consumer) emptyInbox(ctx context.Context) error {
 			}
 		}
 	}
+	return nil
 }

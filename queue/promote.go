@@ -14,52 +14,49 @@ import (
 const promotePage = 200
 
 // promoteDue brings jobs into the log whose time has come, in the order of their
-// times, and tells all when to look again.
+// times: one page, or where that was the last, it tells all when to look again.
+// It is offered again as long as it has not.
 func (c *consumer) promoteDue(ctx context.Context) error {
-	k := c.q.keys
-	var at dueSearch
-	for {
-		c.mu.Lock()
-		from, seen, changed := c.view.nextDue, c.view.soonRev, c.changed
-		c.mu.Unlock()
-		if from == never {
-			return nil // somebody else has looked
-		}
-		at.begin(k, from, seen)
-		now := time.Now().UnixMilli()
-		if set, last := at.next(k, now); !last {
-			kvs, err := c.q.page(ctx, set)
-			if err != nil {
-				return err
-			}
-			if err := c.q.promote(ctx, kvs, true); err != nil {
-				return err
-			}
-			at.looked(kvs)
-			continue
-		}
-		d, soon, err := c.q.firstDue(ctx, max(from, now))
+	k, at := c.q.keys, &c.due
+	c.mu.Lock()
+	from, seen, changed := c.view.nextDue, c.view.soonRev, c.changed
+	c.dueNext = false
+	c.mu.Unlock()
+	if from == never {
+		*at = dueSearch{}
+		return nil // somebody else has looked
+	}
+	at.begin(k, from, seen, time.Now().UnixMilli())
+	if set, last := at.next(k); !last {
+		kvs, err := c.q.page(ctx, set)
 		if err != nil {
 			return err
 		}
-		if soon > seen {
-			// A due time was written that from does not take into account: the
-			// watch is to tell of it first.
-			await(ctx, changed, time.Now().Add(time.Second))
-			if err := pace.Over(ctx); err != nil {
-				return err
-			}
-			continue
+		if err := c.q.promote(ctx, kvs, true); err != nil {
+			return err
 		}
-		c.mu.Lock()
-		if d.Rev > c.view.dueRev {
-			c.view.setDue(d)
-		}
-		c.mu.Unlock()
-		v, _ := json.Marshal(d)           // always marshals
-		_, _ = c.q.c.Put(ctx, k.due(), v) // where that fails the others look for themselves
+		at.looked(kvs)
 		return nil
 	}
+	d, soon, err := c.q.firstDue(ctx, max(from, at.until))
+	if err != nil {
+		return err
+	}
+	if soon > seen {
+		// A due time was written that from does not take into account: the
+		// watch is to tell of it first.
+		await(ctx, changed, time.Now().Add(time.Second))
+		return pace.Over(ctx)
+	}
+	*at = dueSearch{}
+	c.mu.Lock()
+	if d.Rev > c.view.dueRev {
+		c.view.setDue(d)
+	}
+	c.mu.Unlock()
+	v, _ := json.Marshal(d)           // always marshals
+	_, _ = c.q.c.Put(ctx, k.due(), v) // where that fails the others look for themselves
+	return nil
 }
 
 // firstDue finds the first due time from on, and the revision of the last time

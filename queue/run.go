@@ -30,7 +30,9 @@ func (c *consumer) run() {
 	c.wg.Go(func() { c.follow(ctx, c.followControl) })
 	c.wg.Go(func() { c.follow(ctx, c.followOwn) })
 	c.wg.Go(func() { c.follow(ctx, c.followInbox) })
-	c.wg.Go(c.care)
+	for _, tasks := range []func(*agenda){c.ownTasks, c.sharedTasks, c.choreTasks} {
+		c.wg.Go(func() { c.care(tasks) })
+	}
 	c.pump()
 	// What was claimed is nobody's of ours any more.
 	<-ctx.Done()
