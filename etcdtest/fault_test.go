@@ -202,3 +202,20 @@ func TestAFaultCanRefuseAStreamBeforeItBegins(t *testing.T) {
 	require.Error(t, err)
 	require.Equal(t, http.StatusServiceUnavailable, resp.StatusCode)
 }
+
+func TestWithLatencyEachRequestAndReplyTakesItsTime(t *testing.T) {
+	const most = 10 * time.Millisecond
+	synctest.Test(t, func(t *testing.T) {
+		s := Start(t, WithLatency(most))
+		c := newClient(t, s)
+		var sum time.Duration
+		for range 100 {
+			start := time.Now()
+			c.put("k", "v")
+			took := time.Since(start)
+			require.LessOrEqual(t, took, 2*most)
+			sum += took
+		}
+		require.InDelta(t, 100*most, sum, float64(40*most), "on the average one half and the other")
+	})
+}

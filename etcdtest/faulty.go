@@ -2,6 +2,7 @@ package etcdtest
 
 import (
 	"context"
+	"math/rand/v2"
 	"net/http"
 	"time"
 )
@@ -10,6 +11,10 @@ import (
 // sends the reply.
 func (s *Server) withFaults(c *call, carryOut func() ([]byte, *Error)) {
 	fs := s.faultsFor(c.request)
+	if !pause(c.ctx, s.onTheWay()) {
+		c.drop()
+		return
+	}
 	ctx, ok := c.before(fs)
 	if !ok {
 		c.drop()
@@ -24,7 +29,7 @@ func (s *Server) withFaults(c *call, carryOut func() ([]byte, *Error)) {
 	}
 	cutAt, ok := c.after(fs)
 	switch {
-	case !ok:
+	case !ok || !pause(s.ctx, s.onTheWay()):
 		c.drop()
 	case reply != nil:
 		reply.write(c.w)
@@ -40,6 +45,14 @@ func (s *Server) withFaults(c *call, carryOut func() ([]byte, *Error)) {
 	default:
 		s.writeJSON(c.w, http.StatusOK, body, len(body))
 	}
+}
+
+// onTheWay draws how long a request or a reply is on its way.
+func (s *Server) onTheWay() time.Duration {
+	if s.opts.latency == 0 {
+		return 0
+	}
+	return time.Duration(rand.Int64N(int64(s.opts.latency) + 1))
 }
 
 // gone says whether the member was killed since the call came.

@@ -20,6 +20,7 @@ type options struct {
 	progressInterval time.Duration
 	requestTimeout   time.Duration
 	promptCatchUp    bool
+	latency          time.Duration
 	tls              *tls.Config
 	selfSigned       bool
 }
@@ -81,6 +82,13 @@ func WithRequestTimeout(d time.Duration) Option { return func(o *options) { o.re
 // WithPromptCatchUp serves a watch that starts in the past at once. By default
 // it waits for the next round of catching up, up to 100 ms, as in etcd.
 func WithPromptCatchUp() Option { return func(o *options) { o.promptCatchUp = true } }
+
+// WithLatency lets each request be on its way for up to d before it is carried
+// out, and its reply as well; how long is drawn at random each time. By default
+// neither takes any time, so that in a synctest bubble the clock stands still
+// while calls are made, which hides whatever goes wrong only when it does not.
+// Streams are opened with no delay, and their messages take no time.
+func WithLatency(d time.Duration) Option { return func(o *options) { o.latency = max(0, d) } }
 
 // WithTLS makes every address of the server speak TLS, and HTTP/2 with clients
 // that offer it. With nil it makes a certificate of its own, which clients
