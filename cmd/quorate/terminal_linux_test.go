@@ -158,6 +158,11 @@ func TestAJobStoppedForTooLongHasLostItsLockAndIsKilled(t *testing.T) {
 func jobShell(args []string) int {
 	signal.Ignore(syscall.SIGTTOU) // it takes the terminal back from the background
 	tty := os.NewFile(3, "tty")
+	give := func(pgrp int) { // reads tty, which the collector closes when nobody does
+		if err := unix.IoctlSetPointerInt(int(tty.Fd()), unix.TIOCSPGRP, pgrp); err != nil {
+			fmt.Println("the terminal cannot be given:", err)
+		}
+	}
 	job := exec.Command(args[0], args[1:]...)
 	job.Stdin, job.Stdout, job.Stderr = tty, tty, tty
 	job.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Foreground: true, Ctty: 3}
@@ -176,11 +181,11 @@ func jobShell(args []string) int {
 			fmt.Println("exit", ws.ExitStatus())
 			return 0
 		}
-		_ = unix.IoctlSetPointerInt(3, unix.TIOCSPGRP, syscall.Getpgrp())
+		give(syscall.Getpgrp())
 		fmt.Println("stopped")
 		for commands.Scan() && !strings.HasPrefix(commands.Text(), "fg") {
 		}
-		_ = unix.IoctlSetPointerInt(3, unix.TIOCSPGRP, pid)
+		give(pid)
 		_ = syscall.Kill(-pid, syscall.SIGCONT)
 	}
 }
