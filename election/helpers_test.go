@@ -3,7 +3,6 @@ package election_test
 import (
 	"context"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -41,7 +40,7 @@ type outcome = linetest.Outcome[*election.Term]
 
 // start campaigns in a goroutine of its own.
 func (w *world) start(ctx context.Context, e *election.Election, value string) <-chan outcome {
-	return linetest.Start(func() (*election.Term, error) { return e.Campaign(ctx, []byte(value)) })
+	return linetest.Start(w, func() (*election.Term, error) { return e.Campaign(ctx, []byte(value)) })
 }
 
 func (w *world) waits(c <-chan outcome) {
@@ -102,7 +101,7 @@ func (w *world) observe(c *etcd.Client, opts ...election.Option) *audience {
 		a.err <- nil
 	}()
 	w.Cleanup(func() { stop(); <-a.err })
-	synctest.Wait()
+	w.Settle()
 	return a
 }
 
@@ -133,7 +132,7 @@ func (a *audience) sees(kind election.EventKind, value string) election.Event {
 // seesNothing asserts that there is no event left.
 func (a *audience) seesNothing() {
 	a.Helper()
-	synctest.Wait()
+	a.Settle()
 	select {
 	case ev := <-a.events:
 		a.Fatalf("an event too many: %+v", ev)

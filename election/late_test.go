@@ -2,7 +2,6 @@ package election_test
 
 import (
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -32,7 +31,7 @@ func TestACandidateIsHandedTheLeadershipBetweenTheAttemptsToEnterTheLine(t *test
 		require.NoError(w, again.Await(w.Context(), 1))
 		require.Len(w, w.line(), 1)
 		apply()
-		synctest.Wait()
+		w.Settle()
 		require.NoError(w, a.Transfer(w.Context(), w.waiting(e, "it")))
 		close(hold)
 		term := w.leads(it)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -42,7 +41,7 @@ func (w *world) run(e *election.Election) *crew {
 			return <-s.finish
 		}, election.OnStopped(func(_ *election.Term, cause error) { c.stopped <- cause }))
 	}()
-	synctest.Wait()
+	w.Settle()
 	return c
 }
 
@@ -147,7 +146,7 @@ func TestRunDoesNotLeadAgainBeforeItsFunctionHasReturned(t *testing.T) {
 		w.Srv.Delete(w.line()[0])
 		w.Ended(s.ctx)
 		time.Sleep(time.Hour)
-		synctest.Wait()
+		w.Settle()
 		require.Empty(w, w.line(), "it campaigns beside its own work")
 		s.finish <- nil
 		s = c.begins()

@@ -3,7 +3,6 @@ package election_test
 import (
 	"context"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -153,7 +152,7 @@ func TestATransferToACandidateThatLeavesInThatMomentResigns(t *testing.T) {
 		require.NoError(w, in.Await(w.Context(), 1))
 		require.ErrorIs(w, a.Err(), election.ErrTransferred, "the context ends before the commit is sent")
 		w.Srv.Delete(to.Key)
-		synctest.Wait()
+		w.Settle()
 		close(hold)
 		require.ErrorIs(w, <-done, election.ErrNoCandidate)
 		require.ErrorIs(w, w.fails(gone), election.ErrDeleted)

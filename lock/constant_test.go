@@ -5,7 +5,6 @@ import (
 	"math/rand/v2"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -132,7 +131,7 @@ func TestAWaiterWhoseKeyIsGoneDoesNotGetTheLockThatIsReleasedRightAfter(t *testi
 			}
 			c := w.start(w.Context(), b)
 			w.Srv.Delete(w.line("deploy")[1])
-			synctest.Wait()
+			w.Settle()
 			w.release(held)
 			require.ErrorIs(w, w.fails(c), lock.ErrDeleted)
 			require.Empty(w, w.line("deploy"))
@@ -166,7 +165,7 @@ func TestAKeyThatGoesBeforeItIsWatchedIsMissed(t *testing.T) {
 		c := w.start(w.Context(), b)
 		w.Srv.Delete(w.line("deploy")[1])
 		let()
-		synctest.Wait()
+		w.Settle()
 		w.release(held)
 		require.ErrorIs(w, w.fails(c), lock.ErrDeleted)
 	})

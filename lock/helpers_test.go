@@ -40,7 +40,7 @@ type contender interface {
 
 // start acquires in a goroutine of its own.
 func (w *world) start(ctx context.Context, m contender) <-chan acquired {
-	return linetest.Start(func() (*lock.Handle, error) { return m.Acquire(ctx) })
+	return linetest.Start(w, func() (*lock.Handle, error) { return m.Acquire(ctx) })
 }
 
 func (w *world) waits(c <-chan acquired) {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -197,7 +196,7 @@ func TestAReleaseWhoseContextHasEndedIsCarriedOutByTheSession(t *testing.T) {
 		cancel()
 		require.ErrorIs(w, h.Release(ctx), context.Canceled)
 		require.ErrorIs(w, h.Err(), lock.ErrReleased)
-		synctest.Wait()
+		w.Settle()
 		require.Empty(w, w.line("deploy"))
 		require.NoError(w, h.Release(w.Context()))
 	})

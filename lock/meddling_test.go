@@ -5,7 +5,6 @@ import (
 	"errors"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -177,7 +176,7 @@ func TestOfTwoDowngradesAtATimeOneIsToldSo(t *testing.T) {
 			}
 			done <- err
 		}()
-		synctest.Wait()
+		w.Settle()
 		_, err := h.Downgrade(w.Context())
 		require.ErrorContains(w, err, "another call is downgrading it")
 		close(hold)

@@ -3,7 +3,6 @@ package lock_test
 import (
 	"context"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -75,7 +74,7 @@ func TestReadersBehindAWriterWakeTogether(t *testing.T) {
 		for _, c := range readers {
 			held = append(held, w.gets(c))
 		}
-		synctest.Wait()
+		w.Settle()
 		require.Equal(w, at, time.Now())
 		after := w.Srv.Requests()
 		require.Equal(w, before["/v3/kv/range"], after["/v3/kv/range"], "one event each, and no read")
