@@ -25,8 +25,7 @@ func TestATryAmongManyWhoShareTakesFewRequests(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			linetest.InTime(t, linetest.Latency, func(lw *linetest.World) {
-				w := &world{lw}
+			inTime(t, linetest.Latency, func(w *world) {
 				const parties = 16
 				ctx, cancel := context.WithTimeout(w.Context(), 600*time.Millisecond)
 				defer cancel()
@@ -70,8 +69,7 @@ func (w *world) tries(m trier) *lock.Handle {
 
 // Nobody gets in beside whom it excludes, and who does not get in leaves.
 func TestTriesAmongManyWhoShareAreRefusedWhereTheyExclude(t *testing.T) {
-	linetest.InTime(t, linetest.Latency, func(lw *linetest.World) {
-		w := &world{lw}
+	inTime(t, linetest.Latency, func(w *world) {
 		ctx, cancel := context.WithTimeout(w.Context(), 2*time.Second)
 		defer cancel()
 		var (
