@@ -2,11 +2,12 @@ package etcd
 
 import (
 	"context"
-	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/quorate/quorate/internal/pace"
 )
 
 // Group commit. A call that finds no request under way, or one single call,
@@ -226,18 +227,17 @@ func (g *group) comeBack(n int) [][]*call {
 	return g.gather()
 }
 
-// gather lets callers run as long as the queue grows, without ever waiting, and
-// gives the batches to send then. Where several gather at a time, the last sees
-// to all. Who calls it has counted itself among the gathering.
+// gather lets callers come back, without ever waiting, and gives the batches to
+// send then. Where several gather at a time, the last sees to all. Who calls it
+// has counted itself among the gathering.
 func (g *group) gather() [][]*call {
+	pace.Gather(g.limit*maxTxnOps, func() int {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		return len(g.queue)
+	})
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	for last := -1; len(g.queue) > last && last < g.limit*maxTxnOps; {
-		last = len(g.queue)
-		g.mu.Unlock()
-		runtime.Gosched()
-		g.mu.Lock()
-	}
 	g.gathering--
 	return g.depart()
 }

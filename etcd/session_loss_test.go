@@ -216,6 +216,23 @@ func TestASessionSurvivesAnElectionAndALossOfQuorumWithinItsTTL(t *testing.T) {
 	}, etcdtest.WithMembers(3))
 }
 
+func TestASessionSurvivesACauseThatIsGoneAtTheLastMoment(t *testing.T) {
+	inBubble(t, func(t *testing.T, srv *etcdtest.Server, c *Client) {
+		s := newTestSession(t, c, WithTTL(10*time.Second))
+		for range 50 {
+			time.Sleep(5 * time.Second)
+			srv.LoseQuorum()
+			s.mu.Lock()
+			left := time.Until(s.last.deadline())
+			s.mu.Unlock()
+			time.Sleep(left - 50*time.Millisecond)
+			srv.RegainQuorum()
+			time.Sleep(100 * time.Millisecond)
+			require.NoError(t, s.Err())
+		}
+	}, etcdtest.WithMembers(3))
+}
+
 func TestALinkTooSlowForShortAttemptsStillKeepsASession(t *testing.T) {
 	inBubble(t, func(t *testing.T, srv *etcdtest.Server, c *Client) {
 		s := newTestSession(t, c, WithTTL(3*time.Second)) // a sixth is 500 ms

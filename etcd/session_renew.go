@@ -65,11 +65,20 @@ func (s *Session) renew() bool {
 				return s.Err() == nil
 			}
 		}
-		if sleep(s.ctx, s.c.life, pause.NextBackOff()) != nil {
+		if sleep(s.ctx, s.c.life, min(pause.NextBackOff(), s.half())) != nil {
 			_ = s.Err()
 			return false
 		}
 	}
+}
+
+// half gives half of the time that is left, so that attempts follow each other
+// the faster the nearer the end is: a cluster that is well again at the last
+// moment is not missed for a pause.
+func (s *Session) half() time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return max(time.Until(s.last.deadline())/2, 5*time.Millisecond)
 }
 
 // renewAt asks one member once. It returns true when the matter is settled: the

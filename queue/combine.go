@@ -2,7 +2,7 @@ package queue
 
 import (
 	"context"
-	"runtime"
+	"math"
 	"slices"
 	"sync"
 
@@ -148,7 +148,11 @@ func (p *part[I]) nudge() {
 
 // drive carries out flights until all of own are settled or ctx ends.
 func (c *combiner[I]) drive(ctx context.Context, own []*part[I]) {
-	c.gather()
+	pace.Gather(math.MaxInt, func() int {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		return len(c.waiting)
+	})
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for !settled(own) && ctx.Err() == nil {
@@ -187,20 +191,4 @@ func (c *combiner[I]) drive(ctx context.Context, own []*part[I]) {
 	}
 	c.driven = false
 	c.pass()
-}
-
-// gather lets those whose calls have just returned run before the next flight
-// leaves: many make their next call at once. It yields as long as the queue
-// grows, and never waits.
-func (c *combiner[I]) gather() {
-	for last := 0; ; {
-		c.mu.Lock()
-		n := len(c.waiting)
-		c.mu.Unlock()
-		if n <= last { // also if there is only a flight to be carried on
-			return
-		}
-		last = n
-		runtime.Gosched()
-	}
 }

@@ -36,8 +36,12 @@ func TestAServerThatTakesItsTimeIsNotAskedWithoutEndForWhatIsDue(t *testing.T) {
 
 func TestAConsumersOwnJobsDoNotWaitForWhatItDoesForAll(t *testing.T) {
 	for what, hangs := range map[string]func(*etcdtest.Request) bool{
-		"promote": func(r *etcdtest.Request) bool { return r.Path == "/v3/kv/range" && strings.HasPrefix(r.Key(), data+"later/") },
-		"chores":  func(r *etcdtest.Request) bool { return r.Path == "/v3/kv/range" && strings.HasPrefix(r.Key(), data+"window/") },
+		"promote": func(r *etcdtest.Request) bool {
+			return r.Path == "/v3/kv/range" && strings.HasPrefix(r.Key(), data+"later/")
+		},
+		"chores": func(r *etcdtest.Request) bool {
+			return r.Path == "/v3/kv/range" && strings.HasPrefix(r.Key(), data+"window/")
+		},
 	} {
 		t.Run(what, func(t *testing.T) {
 			inBubble(t, func(w *world) {

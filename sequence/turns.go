@@ -2,7 +2,7 @@ package sequence
 
 import (
 	"context"
-	"runtime"
+	"math"
 	"slices"
 	"sync"
 
@@ -169,19 +169,14 @@ func (t *turns) board() *flight {
 }
 
 // join takes along all who want numbers, and leaves out those who have gone.
-// First it lets those run whose calls have just returned: many make their next
-// call at once. It yields as long as more come, and never waits.
+// First it lets those run whose calls have just returned.
 func (t *turns) join(f *flight) {
-	for last := -1; ; {
+	pace.Gather(math.MaxInt, func() int {
 		t.mu.Lock()
-		if n := len(t.takes); n != last {
-			last = n
-			t.mu.Unlock()
-			runtime.Gosched()
-			continue
-		}
-		break
-	}
+		defer t.mu.Unlock()
+		return len(t.takes)
+	})
+	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, k := range t.takes {
 		if k.status == waiting {

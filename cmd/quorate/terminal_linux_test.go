@@ -121,6 +121,21 @@ func TestCtrlZStopsTheJobAndTheShellContinuesIt(t *testing.T) {
 	s.expect("exit 0")
 }
 
+// It reads in the moment before it is given the terminal, and that it was stopped
+// for it is told after: the user has stopped nothing, and nobody would wake it.
+func TestACommandThatWasStoppedForTheTerminalWhichItHasByNowGoesOn(t *testing.T) {
+	t.Parallel()
+	s := startShell(t, lockArgs("late-news", helperCommand("read")...)...)
+	await(t, s.screen, "ready")
+	group, err := unix.IoctlGetInt(int(s.master.Fd()), unix.TIOCGPGRP)
+	require.NoError(t, err)
+	require.NoError(t, syscall.Kill(-group, syscall.SIGTTIN))
+	fmt.Fprint(s.master, "hello\n")
+	await(t, s.screen, "read hello")
+	fmt.Fprint(s.master, "quit\n")
+	s.expect("exit 0")
+}
+
 func TestAJobStoppedForTooLongHasLostItsLockAndIsKilled(t *testing.T) {
 	t.Parallel()
 	c := client(t)

@@ -116,7 +116,7 @@ func document(stdout io.Writer, o options) error {
 		return printMarkdown(stdout, rs)
 	}
 	for _, file := range o.args {
-		if err := fill(file, rs); err != nil {
+		if err := fill(file, o.markdown, rs); err != nil {
 			return err
 		}
 	}

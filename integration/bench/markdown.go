@@ -5,15 +5,17 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 )
 
-// A document takes a table of figures between these two lines, so that it can
-// be made again from a saved run.
-const (
-	tableBegin = "<!-- figures: made by integration/bench -markdown -->\n"
-	tableEnd   = "<!-- end of figures -->\n"
-)
+// A document takes the table of a saved run between two lines, of which the first
+// names the run's file, so that it can be made again.
+func tableBegin(run string) string {
+	return "<!-- " + filepath.Base(run) + ": made by integration/bench -markdown -->\n"
+}
+
+const tableEnd = "<!-- end of figures -->\n"
 
 // printMarkdown prints the table of a run for a document.
 func printMarkdown(w io.Writer, rs []result) error {
@@ -46,20 +48,22 @@ func pair(ours, peer string) string {
 	return ours + " : " + peer
 }
 
-// fill puts the table of a run into a document, between its two lines.
-func fill(file string, rs []result) error {
+// fill puts the table of a run, which was saved in a file of that name, into a
+// document, between its two lines.
+func fill(file, run string, rs []result) error {
+	begin := tableBegin(run)
 	doc, err := os.ReadFile(file)
 	if err != nil {
 		return err
 	}
-	before, rest, ok := bytes.Cut(doc, []byte(tableBegin))
+	before, rest, ok := bytes.Cut(doc, []byte(begin))
 	_, after, ended := bytes.Cut(rest, []byte(tableEnd))
 	if !ok || !ended {
-		return fmt.Errorf("%s has no place for figures: it needs the lines %q and %q", file, strings.TrimSpace(tableBegin), strings.TrimSpace(tableEnd))
+		return fmt.Errorf("%s has no place for figures of this run: it needs the lines %q and %q", file, strings.TrimSpace(begin), strings.TrimSpace(tableEnd))
 	}
 	out := bytes.NewBuffer(nil)
 	out.Write(before)
-	out.WriteString(tableBegin)
+	out.WriteString(begin)
 	if err := printMarkdown(out, rs); err != nil {
 		return err
 	}

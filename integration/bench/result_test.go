@@ -130,12 +130,14 @@ func TestASavedRunIsReadAsItWas(t *testing.T) {
 
 func TestDocumentsTakeTheTableBetweenTheirTwoLines(t *testing.T) {
 	saved := save(t, resultsOf(faster, slower, alone))
-	doc := write(t, "README.md", "before\n"+tableBegin+"old figures\n"+tableEnd+"after\n")
+	begin := tableBegin("run.json")
+	another := tableBegin("another.json") + "other figures\n" + tableEnd
+	doc := write(t, "README.md", another+begin+"old figures\n"+tableEnd+"after\n")
 	for range 2 { // again, with the same outcome
 		require.NoError(t, run(t.Context(), []string{"-markdown", saved, doc}, io.Discard, io.Discard))
 		b, err := os.ReadFile(doc)
 		require.NoError(t, err)
-		require.Equal(t, "before\n"+tableBegin+`| scenario | quorate | etcd's Go client | ratio | must | aim | p50 / p99 | its p50 / p99 | requests a call | allocations a call |
+		require.Equal(t, another+begin+`| scenario | quorate | etcd's Go client | ratio | must | aim | p50 / p99 | its p50 / p99 | requests a call | allocations a call |
 |---|--:|--:|--:|--:|--:|--:|--:|--:|--:|
 | `+"`put-128`"+` | 30000 puts/s | 10000 | 3x | 2.5x | 3.5x | 2ms / 5ms | 7ms / 9ms | 0.5 : 1 | 4 : 100 |
 | `+"`get-1`"+` | 0.2 ms | 0.1 | 2x (missed) | 1.8x | 1.5x | – | – | – | – |
@@ -146,7 +148,7 @@ func TestDocumentsTakeTheTableBetweenTheirTwoLines(t *testing.T) {
 	require.NoError(t, run(t.Context(), []string{"-markdown", saved}, &out, io.Discard))
 	require.True(t, strings.HasPrefix(out.String(), "| scenario |"))
 
-	for _, text := range []string{"no place\n", tableBegin + "no end\n"} {
+	for _, text := range []string{"no place\n", begin + "no end\n", another} {
 		doc := write(t, "other.md", text)
 		err := run(t.Context(), []string{"-markdown", saved, doc}, io.Discard, io.Discard)
 		require.ErrorContains(t, err, "has no place for figures")

@@ -111,8 +111,10 @@ func (p *process) pass(s os.Signal) {
 		return
 	}
 	switch sig {
-	case syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGCONT:
+	case syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGHUP:
 		p.signalGroup(sig)
+	case syscall.SIGCONT:
+		p.proceed()
 	default:
 		_ = syscall.Kill(p.pid, sig)
 	}
@@ -140,6 +142,9 @@ func (p *process) suspend(e event) bool {
 		if p.tty.ours() {
 			p.tty.wants = true
 			return true
+		}
+		if p.tty.given() {
+			return true // it was stopped before that, and has it now
 		}
 	case syscall.SIGTSTP:
 	default:

@@ -46,6 +46,9 @@ func (t *terminal) owner() int {
 // ours reports whether this process's group has the terminal.
 func (t *terminal) ours() bool { return t != nil && t.owner() == syscall.Getpgrp() }
 
+// given reports whether the command's group has the terminal.
+func (t *terminal) given() bool { return t != nil && t.owner() == t.group }
+
 // wanted reports whether the command is to have the terminal and may.
 func (t *terminal) wanted() bool { return t != nil && t.wants && t.ours() }
 
@@ -64,7 +67,7 @@ func (t *terminal) takeBack() {
 		return
 	}
 	defer t.file.Close()
-	if t.owner() != t.group {
+	if !t.given() {
 		return
 	}
 	// It is changed from the background now, which would stop this process.

@@ -40,7 +40,7 @@ func (a *app) sentence(err error) string {
 		return "the etcd at " + a.where(err) + " has no leader, so too few of its members are reachable"
 	case errors.Is(err, etcd.ErrUnavailable):
 		return "no etcd answers at " + a.where(err) + " (" + reason(err) + "); 'quorate dev' starts one to try things on, --endpoints names another"
-	case errors.Is(err, context.DeadlineExceeded):
+	case errors.Is(err, context.DeadlineExceeded) && errors.As(err, new(*etcd.Error)): // not some wait of ours
 		return "etcd at " + a.where(err) + " did not answer in time (--command-timeout " + a.flags.commandTimeout.String() + ")"
 	}
 	return plain(err)
