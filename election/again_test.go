@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -144,7 +143,7 @@ func TestACandidateThatGivesUpLeavesAlsoIfItWasAskedToHandOver(t *testing.T) {
 		require.NoError(w, election.Ask(w.Context(), w.Client(), name, *st.Leader, st.Candidates[0]))
 		cancel()
 		require.ErrorIs(w, w.fails(a), context.Canceled)
-		synctest.Wait()
+		w.Settle()
 		require.Len(w, w.line(), 1, "it is out at once")
 		w.Srv.ResumeWatches()
 		w.resign(w.leads(b))

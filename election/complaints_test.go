@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -135,7 +134,7 @@ func TestALeaderThatResignsIsFollowedAtOnce(t *testing.T) {
 			before := w.Srv.Requests()
 			w.resign(held)
 			held = w.leads(c)
-			synctest.Wait()
+			w.Settle()
 			after := w.Srv.Requests()
 			require.Equal(w, at, time.Now())
 			require.Equal(w, before["/v3/kv/txn"]+1, after["/v3/kv/txn"])

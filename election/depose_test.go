@@ -3,7 +3,6 @@ package election_test
 import (
 	"context"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -75,7 +74,7 @@ func TestALeaderIsToldThatItIsAskedToHandOver(t *testing.T) {
 		require.NoError(w, a.Transfer(w.Context(), r.To))
 		bTerm := w.leads(b)
 		obs.sees(election.Elected, "b")
-		synctest.Wait()
+		w.Settle()
 		ctx, cancel := context.WithTimeout(w.Context(), time.Minute)
 		defer cancel()
 		_, err = bTerm.Request(ctx)

@@ -14,7 +14,7 @@ import (
 // Between the transfer and the moment at which the heir hears of it the heir may
 // give up: nobody must be left leading who does not know.
 func TestAnHeirThatGivesUpInThatMomentLetsTheNextLead(t *testing.T) {
-	inBubble(t, func(w *world) {
+	bothWays(t, func(w *world) {
 		e := stand(w.At(0))
 		a := w.campaign(e, "a")
 		ctx, cancel := context.WithCancel(w.Context())
@@ -35,7 +35,7 @@ func TestAnHeirThatGivesUpInThatMomentLetsTheNextLead(t *testing.T) {
 // It gives up while etcd does not answer it, so it cannot leave the line, and is
 // made leader afterwards.
 func TestAnHeirThatHasGivenUpWithoutBeingAbleToLeaveDoesNotBlockTheElection(t *testing.T) {
-	inBubble(t, func(w *world) {
+	bothWays(t, func(w *world) {
 		e := stand(w.At(0))
 		a := w.campaign(e, "a")
 		ctx, cancel := context.WithCancel(w.Context())
@@ -57,7 +57,7 @@ func TestAnHeirThatHasGivenUpWithoutBeingAbleToLeaveDoesNotBlockTheElection(t *t
 }
 
 func TestAnHeirThatDiesIsFollowedByTheNext(t *testing.T) {
-	inBubble(t, func(w *world) {
+	bothWays(t, func(w *world) {
 		e := stand(w.At(0))
 		a := w.campaign(e, "a")
 		heir := w.start(w.Context(), stand(w.At(1)), "heir")

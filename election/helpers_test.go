@@ -3,7 +3,6 @@ package election_test
 import (
 	"context"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -20,6 +19,18 @@ type world struct{ *linetest.World }
 func inBubble(t *testing.T, f func(w *world), opts ...etcdtest.Option) {
 	t.Helper()
 	linetest.InBubble(t, func(w *linetest.World) { f(&world{w}) }, opts...)
+}
+
+// inTime is inBubble where requests and replies take up to latency each.
+func inTime(t *testing.T, latency time.Duration, f func(w *world), opts ...etcdtest.Option) {
+	t.Helper()
+	linetest.InTime(t, latency, func(w *linetest.World) { f(&world{w}) }, opts...)
+}
+
+// bothWays tests f where requests take no time and where they do.
+func bothWays(t *testing.T, f func(w *world), opts ...etcdtest.Option) {
+	t.Helper()
+	linetest.BothWays(t, func(w *linetest.World) { f(&world{w}) }, opts...)
 }
 
 var three = linetest.Three
@@ -41,7 +52,7 @@ type outcome = linetest.Outcome[*election.Term]
 
 // start campaigns in a goroutine of its own.
 func (w *world) start(ctx context.Context, e *election.Election, value string) <-chan outcome {
-	return linetest.Start(func() (*election.Term, error) { return e.Campaign(ctx, []byte(value)) })
+	return linetest.Start(w, func() (*election.Term, error) { return e.Campaign(ctx, []byte(value)) })
 }
 
 func (w *world) waits(c <-chan outcome) {
@@ -102,7 +113,7 @@ func (w *world) observe(c *etcd.Client, opts ...election.Option) *audience {
 		a.err <- nil
 	}()
 	w.Cleanup(func() { stop(); <-a.err })
-	synctest.Wait()
+	w.Settle()
 	return a
 }
 
@@ -133,7 +144,7 @@ func (a *audience) sees(kind election.EventKind, value string) election.Event {
 // seesNothing asserts that there is no event left.
 func (a *audience) seesNothing() {
 	a.Helper()
-	synctest.Wait()
+	a.Settle()
 	select {
 	case ev := <-a.events:
 		a.Fatalf("an event too many: %+v", ev)

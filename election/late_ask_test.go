@@ -3,7 +3,6 @@ package election_test
 import (
 	"context"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -19,7 +18,7 @@ func TestAWishThatWasNotWrittenDownIsNotSaidToBe(t *testing.T) {
 	inBubble(t, func(w *world) {
 		a := w.campaign(stand(w.At(0)), "a")
 		b := w.start(w.Context(), stand(w.At(0)), "b")
-		synctest.Wait()
+		w.Settle()
 		c := w.ClientAt(1)
 		s, err := election.Look(w.Context(), c, name)
 		require.NoError(w, err)
@@ -43,7 +42,7 @@ func TestAWishWhoseReplyIsLostIsFoundThereAlsoBelowANewerWord(t *testing.T) {
 	inBubble(t, func(w *world) {
 		a := w.campaign(stand(w.At(0)), "a")
 		b := w.start(w.Context(), stand(w.At(0)), "b")
-		synctest.Wait()
+		w.Settle()
 		c := w.ClientAt(1)
 		s, err := election.Look(w.Context(), c, name)
 		require.NoError(w, err)
@@ -52,7 +51,7 @@ func TestAWishWhoseReplyIsLostIsFoundThereAlsoBelowANewerWord(t *testing.T) {
 		asked := make(chan error, 1)
 		go func() { asked <- election.Ask(w.Context(), c, name, *s.Leader, s.Candidates[0]) }()
 		require.NoError(w, in.Await(w.Context(), 1))
-		synctest.Wait()
+		w.Settle()
 		require.NoError(w, a.Proclaim(w.Context(), []byte("a2")))
 		require.NoError(w, <-asked)
 		close(hold)
@@ -71,7 +70,7 @@ func TestADefiniteRefusalAfterAnAttemptOfUnknownOutcomeIsOfUnknownOutcome(t *tes
 			inBubble(t, func(w *world) {
 				a := w.campaign(stand(w.At(0)), "a")
 				b := w.start(w.Context(), stand(w.At(0)), "b")
-				synctest.Wait()
+				w.Settle()
 				c := w.ClientAt(1)
 				s, err := election.Look(w.Context(), c, name)
 				require.NoError(w, err)
@@ -99,7 +98,7 @@ func TestADeposeThatWasDoneIsNotSaidToHaveFailedBecauseTheHeirIsGoneToo(t *testi
 	inBubble(t, func(w *world) {
 		w.campaign(stand(w.At(0)), "a")
 		b := w.start(w.Context(), stand(w.At(0)), "b")
-		synctest.Wait()
+		w.Settle()
 		c := w.ClientAt(1)
 		s, err := election.Look(w.Context(), c, name)
 		require.NoError(w, err)
@@ -119,7 +118,7 @@ func TestADeposeOfALeaderWhoHasSpokenSinceSaysThatItHasChanged(t *testing.T) {
 		c := w.Client()
 		a := w.campaign(stand(w.Session()), "a")
 		b := w.start(w.Context(), stand(w.Session()), "b")
-		synctest.Wait()
+		w.Settle()
 		s, err := election.Look(w.Context(), c, name)
 		require.NoError(w, err)
 		require.NoError(w, a.Proclaim(w.Context(), []byte("a2")))
@@ -143,7 +142,7 @@ func TestAProclamationThatMayStillComeIsOfUnknownOutcome(t *testing.T) {
 		require.ErrorIs(w, err, etcd.ErrUnknownOutcome)
 		require.Equal(w, 1, in.Hits())
 		apply()
-		synctest.Wait()
+		w.Settle()
 		l, err := stand(w.At(0)).Leader(w.Context())
 		require.NoError(w, err)
 		require.Equal(w, "a2", string(l.Value))

@@ -1,8 +1,8 @@
 package election_test
 
 import (
+	"context"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -32,7 +32,7 @@ func TestACandidateIsHandedTheLeadershipBetweenTheAttemptsToEnterTheLine(t *test
 		require.NoError(w, again.Await(w.Context(), 1))
 		require.Len(w, w.line(), 1)
 		apply()
-		synctest.Wait()
+		w.Settle()
 		require.NoError(w, a.Transfer(w.Context(), w.waiting(e, "it")))
 		close(hold)
 		term := w.leads(it)
@@ -42,5 +42,25 @@ func TestACandidateIsHandedTheLeadershipBetweenTheAttemptsToEnterTheLine(t *test
 		w.resign(term)
 		time.Sleep(time.Minute)
 		require.Empty(w, w.line())
+	}, three...)
+}
+
+// A candidate's key was deleted, and whether somebody handed over to it is not
+// found out in time: the end of the caller's context is not waited for in vain.
+func TestACampaignEndsWithItsContextWhileItIsNotKnownWhetherItWasHandedTheLeadership(t *testing.T) {
+	inBubble(t, func(w *world) {
+		a := w.campaign(stand(w.At(0)), "a")
+		ctx, cancel := context.WithTimeout(w.Context(), 2*time.Second)
+		defer cancel()
+		begin := time.Now()
+		it := w.start(ctx, stand(w.At(1)), "it")
+		hold := make(chan struct{})
+		defer close(hold)
+		w.Srv.Inject(etcdtest.Fault{Members: []int{1}, Path: "/v3/kv/range", Hold: hold})
+		w.Srv.Delete(w.line()[1])
+		w.Settle()
+		w.resign(a)
+		require.ErrorIs(w, w.fails(it), context.DeadlineExceeded)
+		require.Less(w, time.Since(begin), 5*time.Second, "two seconds late at most")
 	}, three...)
 }

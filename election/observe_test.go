@@ -13,7 +13,7 @@ import (
 )
 
 func TestAnObserverSeesEveryLeaderEveryValueAndEveryVacancyInOrder(t *testing.T) {
-	inBubble(t, func(w *world) {
+	bothWays(t, func(w *world) {
 		a := w.observe(w.Client())
 		ev := a.sees(election.Vacant, "")
 		require.True(w, ev.Present)
@@ -43,7 +43,7 @@ func TestAnObserverSeesEveryLeaderEveryValueAndEveryVacancyInOrder(t *testing.T)
 }
 
 func TestAnObserverBeginsWithTheLeaderThatThereIs(t *testing.T) {
-	inBubble(t, func(w *world) {
+	bothWays(t, func(w *world) {
 		term := w.campaign(stand(w.Session()), "a")
 		a := w.observe(w.Client())
 		ev := a.sees(election.Elected, "a")
@@ -55,7 +55,7 @@ func TestAnObserverBeginsWithTheLeaderThatThereIs(t *testing.T) {
 }
 
 func TestALeaderThatDiesIsFollowedByAVacancy(t *testing.T) {
-	inBubble(t, func(w *world) {
+	bothWays(t, func(w *world) {
 		s := w.At(1)
 		term := w.campaign(stand(s), "a")
 		a := w.observe(w.ClientAt(0))
@@ -68,7 +68,7 @@ func TestALeaderThatDiesIsFollowedByAVacancy(t *testing.T) {
 }
 
 func TestAnObserverMissesNothingWhileItsConnectionsBreak(t *testing.T) {
-	inBubble(t, func(w *world) {
+	bothWays(t, func(w *world) {
 		a := w.observe(w.Client())
 		a.sees(election.Vacant, "")
 		e := stand(w.At(0))
@@ -95,7 +95,7 @@ func TestAnObserverMissesNothingWhileItsConnectionsBreak(t *testing.T) {
 }
 
 func TestAnObserverWhoseMemberDiesGoesOnAtAnotherWithoutAGap(t *testing.T) {
-	inBubble(t, func(w *world) {
+	bothWays(t, func(w *world) {
 		a := w.observe(w.Client(func(cfg *etcd.Config) { cfg.Endpoints = []string{w.Srv.URLs()[1], w.Srv.URLs()[2]} }))
 		a.sees(election.Vacant, "")
 		e := stand(w.At(0))
@@ -109,7 +109,7 @@ func TestAnObserverWhoseMemberDiesGoesOnAtAnotherWithoutAGap(t *testing.T) {
 }
 
 func TestAfterACompactionAnObserverSaysThatThereIsAGapAndGoesOnWithThePresent(t *testing.T) {
-	inBubble(t, func(w *world) {
+	bothWays(t, func(w *world) {
 		a := w.observe(w.ClientAt(1))
 		a.sees(election.Vacant, "")
 		e := stand(w.At(0))
@@ -131,7 +131,7 @@ func TestAfterACompactionAnObserverSaysThatThereIsAGapAndGoesOnWithThePresent(t 
 }
 
 func TestAnObserverNeverEndsWithoutAWord(t *testing.T) {
-	inBubble(t, func(w *world) {
+	bothWays(t, func(w *world) {
 		c := w.Client()
 		a := w.observe(c)
 		a.sees(election.Vacant, "")
@@ -157,7 +157,7 @@ func TestAnObserverNeverEndsWithoutAWord(t *testing.T) {
 }
 
 func TestAnObserverThatIsLeftLeavesNothingBehind(t *testing.T) {
-	inBubble(t, func(w *world) {
+	bothWays(t, func(w *world) {
 		for ev, err := range stand(w.Session()).Observe(w.Context()) {
 			require.NoError(w, err)
 			require.Equal(w, election.Vacant, ev.Kind)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -42,7 +41,7 @@ func (w *world) run(e *election.Election) *crew {
 			return <-s.finish
 		}, election.OnStopped(func(_ *election.Term, cause error) { c.stopped <- cause }))
 	}()
-	synctest.Wait()
+	w.Settle()
 	return c
 }
 
@@ -61,7 +60,7 @@ func (c *crew) begins() shift {
 
 func TestRunReturnsWhatItsFunctionReturnsAndResigns(t *testing.T) {
 	for _, want := range []error{nil, errors.New("broken")} {
-		inBubble(t, func(w *world) {
+		bothWays(t, func(w *world) {
 			c := w.run(stand(w.Session()))
 			s := c.begins()
 			require.NoError(w, s.term.Err())
@@ -80,7 +79,7 @@ func TestRunCampaignsAgainAfterEveryLoss(t *testing.T) {
 			continue
 		}
 		t.Run(l.name, func(t *testing.T) {
-			inBubble(t, func(w *world) {
+			bothWays(t, func(w *world) {
 				s := w.At(1)
 				c := w.run(stand(s))
 				var last int64
@@ -119,7 +118,7 @@ func TestRunCampaignsAgainAfterEveryLoss(t *testing.T) {
 }
 
 func TestRunLetsGoOnlyWhenItsFunctionHasReturned(t *testing.T) {
-	inBubble(t, func(w *world) {
+	bothWays(t, func(w *world) {
 		c := w.run(stand(w.Session()))
 		s := c.begins()
 		next := w.start(w.Context(), stand(w.Session()), "next")
@@ -140,14 +139,14 @@ func TestRunLetsGoOnlyWhenItsFunctionHasReturned(t *testing.T) {
 }
 
 func TestRunDoesNotLeadAgainBeforeItsFunctionHasReturned(t *testing.T) {
-	inBubble(t, func(w *world) {
+	bothWays(t, func(w *world) {
 		c := w.run(stand(w.Session()))
 		s := c.begins()
 		time.Sleep(time.Second)
 		w.Srv.Delete(w.line()[0])
 		w.Ended(s.ctx)
 		time.Sleep(time.Hour)
-		synctest.Wait()
+		w.Settle()
 		require.Empty(w, w.line(), "it campaigns beside its own work")
 		s.finish <- nil
 		s = c.begins()
@@ -158,7 +157,7 @@ func TestRunDoesNotLeadAgainBeforeItsFunctionHasReturned(t *testing.T) {
 }
 
 func TestTheStopCallbackComesOnlyAfterAStart(t *testing.T) {
-	inBubble(t, func(w *world) {
+	bothWays(t, func(w *world) {
 		a := w.campaign(stand(w.Session()), "a")
 		c := w.run(stand(w.Session()))
 		time.Sleep(time.Minute)
@@ -170,7 +169,7 @@ func TestTheStopCallbackComesOnlyAfterAStart(t *testing.T) {
 }
 
 func TestRunResignsWhenItsFunctionPanics(t *testing.T) {
-	inBubble(t, func(w *world) {
+	bothWays(t, func(w *world) {
 		e := stand(w.Session())
 		require.PanicsWithValue(w, "oh", func() {
 			_ = e.Run(w.Context(), nil, func(context.Context, *election.Term) error { panic("oh") })
@@ -180,7 +179,7 @@ func TestRunResignsWhenItsFunctionPanics(t *testing.T) {
 }
 
 func TestRunEndsWhereTryingAgainIsOfNoUse(t *testing.T) {
-	inBubble(t, func(w *world) {
+	bothWays(t, func(w *world) {
 		s := w.Session()
 		c := w.run(stand(s))
 		sh := c.begins()
@@ -192,7 +191,7 @@ func TestRunEndsWhereTryingAgainIsOfNoUse(t *testing.T) {
 }
 
 func TestRunGoesOnTryingWhileEtcdCantBeReached(t *testing.T) {
-	inBubble(t, func(w *world) {
+	bothWays(t, func(w *world) {
 		s := w.Session()
 		w.Srv.Kill(0)
 		c := w.run(stand(s))

@@ -3,7 +3,6 @@ package election_test
 import (
 	"context"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -151,7 +150,7 @@ func TestTheTimeoutOfACampaignDoesNotEndTheTermLater(t *testing.T) {
 		require.NoError(w, err)
 		time.Sleep(time.Minute)
 		cancel()
-		synctest.Wait()
+		w.Settle()
 		require.NoError(w, term.Err())
 		require.NoError(w, term.Context().Err())
 		w.resign(term)

@@ -3,7 +3,6 @@ package election_test
 import (
 	"context"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -27,7 +26,7 @@ func (w *world) waiting(e *election.Election, value string) election.Candidate {
 }
 
 func TestATransferMakesTheNamedCandidateLeadWithoutAVacancyAndKeepsTheOthersPlaces(t *testing.T) {
-	inBubble(t, func(w *world) {
+	bothWays(t, func(w *world) {
 		e := stand(w.Session())
 		obs := w.observe(w.Client())
 		obs.sees(election.Vacant, "")
@@ -72,7 +71,7 @@ func TestATransferMakesTheNamedCandidateLeadWithoutAVacancyAndKeepsTheOthersPlac
 // The leader's key comes back to the lease that it had: its first term must not
 // come back with it.
 func TestAGuardStaysBrokenWhenTheLeadershipComesBackToTheSameSession(t *testing.T) {
-	inBubble(t, func(w *world) {
+	bothWays(t, func(w *world) {
 		first, second := w.Session(), w.Session()
 		c := w.Client()
 		a := w.campaign(stand(first), "a")
@@ -105,7 +104,7 @@ func TestAGuardStaysBrokenWhenTheLeadershipComesBackToTheSameSession(t *testing.
 }
 
 func TestATransferToACandidateOfTheSameSession(t *testing.T) {
-	inBubble(t, func(w *world) {
+	bothWays(t, func(w *world) {
 		e := stand(w.Session())
 		a := w.campaign(e, "a")
 		next := w.start(w.Context(), e, "b")
@@ -119,7 +118,7 @@ func TestATransferToACandidateOfTheSameSession(t *testing.T) {
 }
 
 func TestATransferToACandidateThatHasLeftLeavesTheTermAsItWas(t *testing.T) {
-	inBubble(t, func(w *world) {
+	bothWays(t, func(w *world) {
 		e := stand(w.Session())
 		a := w.campaign(e, "a")
 		ctx, cancel := context.WithCancel(w.Context())
@@ -139,7 +138,7 @@ func TestATransferToACandidateThatHasLeftLeavesTheTermAsItWas(t *testing.T) {
 }
 
 func TestATransferToACandidateThatLeavesInThatMomentResigns(t *testing.T) {
-	inBubble(t, func(w *world) {
+	bothWays(t, func(w *world) {
 		s := w.At(1)
 		e := stand(s)
 		a := w.campaign(e, "a")
@@ -153,7 +152,7 @@ func TestATransferToACandidateThatLeavesInThatMomentResigns(t *testing.T) {
 		require.NoError(w, in.Await(w.Context(), 1))
 		require.ErrorIs(w, a.Err(), election.ErrTransferred, "the context ends before the commit is sent")
 		w.Srv.Delete(to.Key)
-		synctest.Wait()
+		w.Settle()
 		close(hold)
 		require.ErrorIs(w, <-done, election.ErrNoCandidate)
 		require.ErrorIs(w, w.fails(gone), election.ErrDeleted)
@@ -174,7 +173,7 @@ func TestATransferWhoseReplyIsLostIsResolved(t *testing.T) {
 		"garbage after the commit": {Commit: true, Reply: etcdtest.TextReply(502, "text/html", "<html>bad gateway</html>")},
 	} {
 		t.Run(name, func(t *testing.T) {
-			inBubble(t, func(w *world) {
+			bothWays(t, func(w *world) {
 				e := stand(w.At(1))
 				a := w.campaign(e, "a")
 				b := w.start(w.Context(), stand(w.At(0)), "b")
@@ -199,7 +198,7 @@ func TestATransferWhoseReplyIsLostIsResolved(t *testing.T) {
 func TestATransferThatIsGivenUpLeavesSomebodyLeading(t *testing.T) {
 	for name, late := range map[string]bool{"carried out late": true, "never carried out": false} {
 		t.Run(name, func(t *testing.T) {
-			inBubble(t, func(w *world) {
+			bothWays(t, func(w *world) {
 				e := stand(w.At(1))
 				a := w.campaign(e, "a")
 				b := w.start(w.Context(), stand(w.At(0)), "b")
@@ -229,7 +228,7 @@ func TestATransferThatIsGivenUpLeavesSomebodyLeading(t *testing.T) {
 }
 
 func TestBelowARawPrefixNothingIsHandedOver(t *testing.T) {
-	inBubble(t, func(w *world) {
+	bothWays(t, func(w *world) {
 		raw := election.WithPrefix("old/election")
 		c := w.Client()
 		e := stand(w.Session(), raw)
@@ -247,7 +246,7 @@ func TestBelowARawPrefixNothingIsHandedOver(t *testing.T) {
 }
 
 func TestACandidateOfAnotherProgramIsNotMadeLeader(t *testing.T) {
-	inBubble(t, func(w *world) {
+	bothWays(t, func(w *world) {
 		e := stand(w.Session())
 		a := w.campaign(e, "a")
 		w.Srv.Put(election.Root+name+"/1234", []byte("somebody"))
@@ -262,7 +261,7 @@ func TestACandidateOfAnotherProgramIsNotMadeLeader(t *testing.T) {
 // A Transfer that is given up before it came to anything leaves the term as it
 // was: its health check as well, and what that does in the end.
 func TestATransferThatIsGivenUpBeforeItBeganLeavesTheTermAsItWas(t *testing.T) {
-	inBubble(t, func(w *world) {
+	bothWays(t, func(w *world) {
 		var p patient
 		a := w.campaign(stand(w.At(1), p.option()), "a")
 		b := w.start(w.Context(), stand(w.At(0)), "b")

@@ -12,7 +12,7 @@ import (
 )
 
 func TestRunFollowsAWishToHandOverWhenItsWorkHasStopped(t *testing.T) {
-	inBubble(t, func(w *world) {
+	bothWays(t, func(w *world) {
 		client := w.Client()
 		c := w.run(stand(w.Session()))
 		s := c.begins()
@@ -41,7 +41,7 @@ func TestRunFollowsAWishToHandOverWhenItsWorkHasStopped(t *testing.T) {
 }
 
 func TestRunDoesNotStopForAWishThatCantBeMet(t *testing.T) {
-	inBubble(t, func(w *world) {
+	bothWays(t, func(w *world) {
 		client := w.Client()
 		c := w.run(stand(w.Session()))
 		s := c.begins()
@@ -64,7 +64,7 @@ func TestRunDoesNotStopForAWishThatCantBeMet(t *testing.T) {
 
 // Its one look-up of the candidate fails, and so do those after it for a while.
 func TestRunRemembersAWishWhileItCantLookForTheCandidate(t *testing.T) {
-	inBubble(t, func(w *world) {
+	bothWays(t, func(w *world) {
 		client := w.ClientAt(0)
 		c := w.run(stand(w.At(1)))
 		s := c.begins()
@@ -94,7 +94,7 @@ func TestRunRemembersAWishWhileItCantLookForTheCandidate(t *testing.T) {
 
 // A newer wish takes the place of one that cannot be looked into.
 func TestRunFollowsTheLatestWish(t *testing.T) {
-	inBubble(t, func(w *world) {
+	bothWays(t, func(w *world) {
 		client := w.ClientAt(0)
 		c := w.run(stand(w.At(1)))
 		s := c.begins()

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -209,7 +208,7 @@ func TestATimeoutOfTheAcquisitionDoesNotEndTheLock(t *testing.T) {
 			require.NoError(w, err)
 			time.Sleep(10 * time.Minute)
 			cancel()
-			synctest.Wait()
+			w.Settle()
 			require.Error(w, ctx.Err())
 			require.NoError(w, h.Err())
 			require.NoError(w, h.Context().Err())

@@ -21,6 +21,18 @@ func inBubble(t *testing.T, f func(w *world), opts ...etcdtest.Option) {
 	linetest.InBubble(t, func(w *linetest.World) { f(&world{w}) }, opts...)
 }
 
+// inTime is inBubble where requests and replies take up to latency each.
+func inTime(t *testing.T, latency time.Duration, f func(w *world), opts ...etcdtest.Option) {
+	t.Helper()
+	linetest.InTime(t, latency, func(w *linetest.World) { f(&world{w}) }, opts...)
+}
+
+// bothWays tests f where requests take no time and where they do.
+func bothWays(t *testing.T, f func(w *world), opts ...etcdtest.Option) {
+	t.Helper()
+	linetest.BothWays(t, func(w *linetest.World) { f(&world{w}) }, opts...)
+}
+
 var three = linetest.Three
 
 // apart gives sessions at members of their own, so that what befalls the one
@@ -40,7 +52,7 @@ type contender interface {
 
 // start acquires in a goroutine of its own.
 func (w *world) start(ctx context.Context, m contender) <-chan acquired {
-	return linetest.Start(func() (*lock.Handle, error) { return m.Acquire(ctx) })
+	return linetest.Start(w, func() (*lock.Handle, error) { return m.Acquire(ctx) })
 }
 
 func (w *world) waits(c <-chan acquired) {

@@ -5,16 +5,19 @@ import (
 	"net"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/quorate/quorate/etcd"
+	"github.com/quorate/quorate/internal/linetest"
 	"github.com/quorate/quorate/lock"
 )
 
 // An ear counts what a client hears of etcd: the bytes on all its connections.
-type ear struct{ heard atomic.Int64 }
+type ear struct {
+	*linetest.World
+	heard atomic.Int64
+}
 
 // listeningConn is one of those connections.
 type listeningConn struct {
@@ -30,14 +33,14 @@ func (c listeningConn) Read(b []byte) (int, error) {
 
 // disturbed reports whether the client has heard anything since it was last asked.
 func (e *ear) disturbed() bool {
-	synctest.Wait()
+	e.Settle()
 	return e.heard.Swap(0) > 0
 }
 
 // listening makes a session with a client of its own.
 func (w *world) listening() (*etcd.Session, *ear) {
 	w.Helper()
-	e := &ear{}
+	e := &ear{World: w.World}
 	c := w.Client(func(cfg *etcd.Config) {
 		cfg.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
 			conn, err := w.Srv.Dial(ctx, network, address)

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -64,7 +63,7 @@ func TestEveryLossOfAHeldLockEndsItsContextWithItsCauseAndTheGuardRefuses(t *tes
 		for _, k := range losable {
 			for _, l := range losses {
 				t.Run(fmt.Sprintf("%s, %s, after %v", k.name, l.name, held), func(t *testing.T) {
-					inBubble(t, func(w *world) {
+					bothWays(t, func(w *world) {
 						other, s := w.apart()
 						h := w.acquire(k.mine(s))
 						next := w.start(w.Context(), k.after(other))
@@ -101,7 +100,7 @@ func TestEveryLossWhileWaitingEndsTheWaitWithItsCause(t *testing.T) {
 		for _, k := range losable {
 			for _, l := range losses {
 				t.Run(fmt.Sprintf("%s, %s, after %v", k.name, l.name, waited), func(t *testing.T) {
-					inBubble(t, func(w *world) {
+					bothWays(t, func(w *world) {
 						other, s := w.apart()
 						h := w.acquire(k.front(other))
 						c := w.start(w.Context(), k.mine(s))
@@ -124,7 +123,7 @@ func TestEveryLossWhileWaitingEndsTheWaitWithItsCause(t *testing.T) {
 
 func TestAfterAPauseOfTheProcessErrTellsOfTheExpiryBeforeAnyTimerHasFired(t *testing.T) {
 	for _, k := range losable {
-		inBubble(t, func(w *world) {
+		bothWays(t, func(w *world) {
 			s, other := w.Oversleeper(), w.At(0)
 			h := w.acquire(k.mine(s))
 			w.Oversleep(s)
@@ -142,7 +141,7 @@ func TestAfterAPauseOfTheProcessErrTellsOfTheExpiryBeforeAnyTimerHasFired(t *tes
 
 // It has got the lock, as far as it can see, when its lease has long run out.
 func TestAfterAPauseOfTheProcessAWaitIsNotWon(t *testing.T) {
-	inBubble(t, func(w *world) {
+	bothWays(t, func(w *world) {
 		s, other := w.Oversleeper(), w.At(0)
 		w.release(w.acquire(aMutex(other)))
 		// The reply to its enqueue is held up until it wakes up.
@@ -156,7 +155,7 @@ func TestAfterAPauseOfTheProcessAWaitIsNotWon(t *testing.T) {
 }
 
 func TestALockThatWasLostIsNotWonBackByTheSameHandle(t *testing.T) {
-	inBubble(t, func(w *world) {
+	bothWays(t, func(w *world) {
 		s := w.Session()
 		m := lock.New(s, "deploy")
 		h := w.acquire(m)
@@ -172,7 +171,7 @@ func TestALockThatWasLostIsNotWonBackByTheSameHandle(t *testing.T) {
 }
 
 func TestAReleaseWorksWhileEtcdIsFullAndAnAcquisitionSaysWhyItDoesNot(t *testing.T) {
-	inBubble(t, func(w *world) {
+	bothWays(t, func(w *world) {
 		a, b := w.Session(), w.Session()
 		held := w.acquire(lock.New(a, "deploy"))
 		c := w.start(w.Context(), lock.New(b, "deploy"))
@@ -191,13 +190,13 @@ func TestAReleaseWorksWhileEtcdIsFullAndAnAcquisitionSaysWhyItDoesNot(t *testing
 }
 
 func TestAReleaseWhoseContextHasEndedIsCarriedOutByTheSession(t *testing.T) {
-	inBubble(t, func(w *world) {
+	bothWays(t, func(w *world) {
 		h := w.acquire(lock.New(w.Session(), "deploy"))
 		ctx, cancel := context.WithCancel(w.Context())
 		cancel()
 		require.ErrorIs(w, h.Release(ctx), context.Canceled)
 		require.ErrorIs(w, h.Err(), lock.ErrReleased)
-		synctest.Wait()
+		w.Settle()
 		require.Empty(w, w.line("deploy"))
 		require.NoError(w, h.Release(w.Context()))
 	})

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -177,7 +176,7 @@ func TestOfTwoDowngradesAtATimeOneIsToldSo(t *testing.T) {
 			}
 			done <- err
 		}()
-		synctest.Wait()
+		w.Settle()
 		_, err := h.Downgrade(w.Context())
 		require.ErrorContains(w, err, "another call is downgrading it")
 		close(hold)
@@ -293,4 +292,20 @@ func TestAnErrorAfterAnAttemptOfUnknownOutcomeIsOfUnknownOutcome(t *testing.T) {
 			})
 		}
 	}
+}
+
+// Somebody has deleted the settings, and no contender is there, but a key that
+// tells of one.
+func TestSettingsThatAreMissingBesideATenureAreAnErrorThatNamesIt(t *testing.T) {
+	inBubble(t, func(w *world) {
+		held := lock.Root + "deploy/held"
+		w.Srv.Put(held, []byte(`{"key":"x","nonce":"y"}`))
+		m := quarantined(w.Session())
+		for _, acquire := range []func(context.Context) (*lock.Handle, error){m.Acquire, m.TryAcquire} {
+			_, err := acquire(w.Context())
+			require.ErrorIs(w, err, lock.ErrMismatch)
+			require.ErrorContains(w, err, held)
+		}
+		require.Equal(w, []string{held}, w.line("deploy"), "nothing is destroyed")
+	})
 }

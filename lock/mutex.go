@@ -82,7 +82,9 @@ func (m *Mutex) Acquire(ctx context.Context) (*Handle, error) {
 
 // TryAcquire takes the lock if nobody holds it and nobody waits for it;
 // otherwise the error answers errors.Is for ErrHeld and tells who is there. It
-// never stands in the line.
+// never stands in the line. (That of a lock that several can hold does so for a
+// moment where many come and go all the time, and leaves if it would have to
+// wait.)
 func (m *Mutex) TryAcquire(ctx context.Context) (*Handle, error) {
 	return m.acquire(ctx, "try", line.Try, m.rule())
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -86,7 +85,7 @@ func TestAHandOverWakesOnlyTheNextInLine(t *testing.T) {
 			before := w.Srv.Requests()
 			w.release(held)
 			held = w.gets(c)
-			synctest.Wait()
+			w.Settle()
 			after := w.Srv.Requests()
 			require.Equal(w, at, time.Now(), "no watch that began in the past, which the server serves later")
 			// One commit, one event: nobody reads or writes anything else.

@@ -3,7 +3,6 @@ package lock_test
 import (
 	"context"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -19,7 +18,7 @@ type reads struct{ *lock.RWMutex }
 func (r reads) Acquire(ctx context.Context) (*lock.Handle, error) { return r.AcquireRead(ctx) }
 
 func TestReadersShareAndAWriterExcludes(t *testing.T) {
-	inBubble(t, func(w *world) {
+	bothWays(t, func(w *world) {
 		rw := func() *lock.RWMutex { return lock.NewRW(w.Session(), "catalog") }
 		r1, r2 := w.acquire(reads{rw()}), w.acquire(reads{rw()})
 		_, err := rw().TryAcquire(w.Context())
@@ -40,7 +39,7 @@ func TestReadersShareAndAWriterExcludes(t *testing.T) {
 }
 
 func TestAWaitingWriterIsNotStarvedByReadersThatComeLater(t *testing.T) {
-	inBubble(t, func(w *world) {
+	bothWays(t, func(w *world) {
 		rw := func() *lock.RWMutex { return lock.NewRW(w.Session(), "catalog") }
 		first := w.acquire(reads{rw()})
 		writer := w.start(w.Context(), rw())
@@ -75,7 +74,7 @@ func TestReadersBehindAWriterWakeTogether(t *testing.T) {
 		for _, c := range readers {
 			held = append(held, w.gets(c))
 		}
-		synctest.Wait()
+		w.Settle()
 		require.Equal(w, at, time.Now())
 		after := w.Srv.Requests()
 		require.Equal(w, before["/v3/kv/range"], after["/v3/kv/range"], "one event each, and no read")
@@ -89,7 +88,7 @@ func TestReadersBehindAWriterWakeTogether(t *testing.T) {
 }
 
 func TestAReaderBehindManyReadersFindsTheWriterInFrontOfThem(t *testing.T) {
-	inBubble(t, func(w *world) {
+	bothWays(t, func(w *world) {
 		rw := func() *lock.RWMutex { return lock.NewRW(w.Session(), "catalog") }
 		front := w.acquire(rw())
 		var readers []<-chan acquired
@@ -107,7 +106,7 @@ func TestAReaderBehindManyReadersFindsTheWriterInFrontOfThem(t *testing.T) {
 }
 
 func TestAWriterWhoGivesUpLetsTheReadersBehindItIn(t *testing.T) {
-	inBubble(t, func(w *world) {
+	bothWays(t, func(w *world) {
 		rw := func() *lock.RWMutex { return lock.NewRW(w.Session(), "catalog") }
 		first := w.acquire(reads{rw()})
 		ctx, cancel := context.WithTimeout(w.Context(), 30*time.Second)
@@ -122,7 +121,7 @@ func TestAWriterWhoGivesUpLetsTheReadersBehindItIn(t *testing.T) {
 }
 
 func TestADowngradeLetsReadersInAndKeepsWritersOut(t *testing.T) {
-	inBubble(t, func(w *world) {
+	bothWays(t, func(w *world) {
 		s := w.Session()
 		rw := func() *lock.RWMutex { return lock.NewRW(w.Session(), "catalog") }
 		h := w.acquire(lock.NewRW(s, "catalog"))
@@ -168,7 +167,7 @@ func TestADowngradeSurvivesWhateverBefallsItsRequest(t *testing.T) {
 		"it is garbage":          {Reply: etcdtest.TextReply(502, "text/html", "<html>")},
 	} {
 		t.Run(name, func(t *testing.T) {
-			inBubble(t, func(w *world) {
+			bothWays(t, func(w *world) {
 				s := w.Session()
 				h := w.acquire(lock.NewRW(s, "catalog"))
 				f.Path, f.Times = "/v3/kv/txn", max(f.Times, 1)
@@ -185,7 +184,7 @@ func TestADowngradeSurvivesWhateverBefallsItsRequest(t *testing.T) {
 }
 
 func TestADowngradeOfALostLockSaysSo(t *testing.T) {
-	inBubble(t, func(w *world) {
+	bothWays(t, func(w *world) {
 		h := w.acquire(lock.NewRW(w.Session(), "catalog"))
 		w.Srv.Delete(w.line("catalog")[0])
 		_, err := h.Downgrade(w.Context())
@@ -197,7 +196,7 @@ func TestADowngradeOfALostLockSaysSo(t *testing.T) {
 
 func TestADowngradeWhoseContextEndedCanBeRepeatedOrReleased(t *testing.T) {
 	for _, release := range []bool{false, true} {
-		inBubble(t, func(w *world) {
+		bothWays(t, func(w *world) {
 			s := w.Session()
 			h := w.acquire(lock.NewRW(s, "catalog"))
 			ctx, cancel := context.WithCancel(w.Context())
@@ -218,7 +217,7 @@ func TestADowngradeWhoseContextEndedCanBeRepeatedOrReleased(t *testing.T) {
 }
 
 func TestDoMayDowngradeAndReleasesWhatIsLeft(t *testing.T) {
-	inBubble(t, func(w *world) {
+	bothWays(t, func(w *world) {
 		rw := lock.NewRW(w.Session(), "catalog")
 		require.NoError(w, rw.Do(w.Context(), func(ctx context.Context, h *lock.Handle) error {
 			_, err := h.Downgrade(ctx)
@@ -231,7 +230,7 @@ func TestDoMayDowngradeAndReleasesWhatIsLeft(t *testing.T) {
 }
 
 func TestAMutexOfTheSameNameIsAWriterToAReadWriteLock(t *testing.T) {
-	inBubble(t, func(w *world) {
+	bothWays(t, func(w *world) {
 		h := w.acquire(lock.New(w.Session(), "catalog"))
 		reader := w.start(w.Context(), reads{lock.NewRW(w.Session(), "catalog")})
 		w.waits(reader)
@@ -245,7 +244,7 @@ func TestAMutexOfTheSameNameIsAWriterToAReadWriteLock(t *testing.T) {
 }
 
 func TestAReadersLossIsItsOwn(t *testing.T) {
-	inBubble(t, func(w *world) {
+	bothWays(t, func(w *world) {
 		other, s := w.apart()
 		a, b := w.acquire(reads{lock.NewRW(other, "catalog")}), w.acquire(reads{lock.NewRW(s, "catalog")})
 		w.Srv.RevokeLease(int64(s.Lease()))

@@ -33,7 +33,7 @@ func (w *world) contenders(name string) []string {
 }
 
 func TestASemaphoreGivesOutItsPermitsFirstComeFirstServed(t *testing.T) {
-	inBubble(t, func(w *world) {
+	bothWays(t, func(w *world) {
 		sem := func(n int64) permits { return permits{lock.NewSemaphore(w.Session(), "licences", 5), n} }
 		a, b := w.acquire(sem(2)), w.acquire(sem(2))
 		big := w.start(w.Context(), sem(3))
@@ -53,7 +53,7 @@ func TestASemaphoreGivesOutItsPermitsFirstComeFirstServed(t *testing.T) {
 }
 
 func TestOneReleaseLetsInAllWhoFitThen(t *testing.T) {
-	inBubble(t, func(w *world) {
+	bothWays(t, func(w *world) {
 		sem := func(n int64) permits { return permits{lock.NewSemaphore(w.Session(), "licences", 4), n} }
 		all := w.acquire(sem(4))
 		var waiting []<-chan acquired
@@ -83,7 +83,7 @@ func TestOneReleaseLetsInAllWhoFitThen(t *testing.T) {
 }
 
 func TestAllPartiesMustAgreeOnTheLimitAndAreToldBothNumbers(t *testing.T) {
-	inBubble(t, func(w *world) {
+	bothWays(t, func(w *world) {
 		ctx := w.Context()
 		five, eight := lock.NewSemaphore(w.Session(), "licences", 5), lock.NewSemaphore(w.Session(), "licences", 8)
 		h, err := five.Acquire(ctx, 2)
@@ -107,7 +107,7 @@ func TestAllPartiesMustAgreeOnTheLimitAndAreToldBothNumbers(t *testing.T) {
 }
 
 func TestAResizeReachesThoseWhoWait(t *testing.T) {
-	inBubble(t, func(w *world) {
+	bothWays(t, func(w *world) {
 		sem := lock.NewSemaphore(w.Session(), "licences", 4)
 		held := w.acquire(permits{sem, 4})
 		three := w.start(w.Context(), permits{lock.NewSemaphore(w.Session(), "licences", 4), 3})
@@ -132,7 +132,7 @@ func TestAResizeReachesThoseWhoWait(t *testing.T) {
 }
 
 func TestALimitCanBeForgottenWhenNobodyUsesIt(t *testing.T) {
-	inBubble(t, func(w *world) {
+	bothWays(t, func(w *world) {
 		s := w.Session()
 		h := w.acquire(permits{lock.NewSemaphore(s, "licences", 4), 1})
 		require.ErrorIs(w, lock.Forget(w.Context(), s.Client(), "licences"), lock.ErrHeld)
@@ -145,7 +145,7 @@ func TestALimitCanBeForgottenWhenNobodyUsesIt(t *testing.T) {
 }
 
 func TestOneNameIsNotUsedForLocksOfDifferentKinds(t *testing.T) {
-	inBubble(t, func(w *world) {
+	bothWays(t, func(w *world) {
 		s := w.Session()
 		sem := lock.NewSemaphore(s, "licences", 4)
 		for _, held := range []bool{false, true} {
@@ -172,7 +172,7 @@ func TestOneNameIsNotUsedForLocksOfDifferentKinds(t *testing.T) {
 }
 
 func TestABadWeightOrLimitIsAClearError(t *testing.T) {
-	inBubble(t, func(w *world) {
+	bothWays(t, func(w *world) {
 		s := w.Session()
 		sem := lock.NewSemaphore(s, "licences", 4)
 		for weight, want := range map[int64]string{0: "not positive", -1: "not positive", 5: "5 permits are more than the limit of 4"} {
@@ -191,7 +191,7 @@ func TestABadWeightOrLimitIsAClearError(t *testing.T) {
 }
 
 func TestPermitsOfAnExpiredHolderAreGivenOutAgain(t *testing.T) {
-	inBubble(t, func(w *world) {
+	bothWays(t, func(w *world) {
 		other, s := w.apart()
 		h := w.acquire(permits{lock.NewSemaphore(s, "licences", 2), 2})
 		c := w.start(w.Context(), permits{lock.NewSemaphore(other, "licences", 2), 1})
@@ -206,7 +206,7 @@ func TestPermitsOfAnExpiredHolderAreGivenOutAgain(t *testing.T) {
 }
 
 func TestSomebodyElsesBytesInASemaphoreAreAnErrorThatNamesTheKey(t *testing.T) {
-	inBubble(t, func(w *world) {
+	bothWays(t, func(w *world) {
 		sem := lock.NewSemaphore(w.Session(), "licences", 4)
 		w.release(w.acquire(permits{sem, 1}))
 		key := lock.Root + "licences/694d9a7c1f0b2e05"
@@ -227,7 +227,7 @@ func TestSomebodyElsesBytesInASemaphoreAreAnErrorThatNamesTheKey(t *testing.T) {
 
 func TestASemaphoreWaiterSurvivesLostReplies(t *testing.T) {
 	for step := range 12 {
-		inBubble(t, func(w *world) {
+		bothWays(t, func(w *world) {
 			other, s := w.apart()
 			held := w.acquire(permits{lock.NewSemaphore(other, "licences", 2), 2})
 			w.Srv.Inject(etcdtest.Fault{Members: []int{1}, Skip: step, Times: 1, LoseReply: true})

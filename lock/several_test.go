@@ -18,7 +18,7 @@ func (s several) Acquire(ctx context.Context) (*lock.Handle, error) {
 }
 
 func TestSeveralLocksAreHeldUnderOneHandleWithOneGuard(t *testing.T) {
-	inBubble(t, func(w *world) {
+	bothWays(t, func(w *world) {
 		s, other := w.Session(), w.Session()
 		m, rw, sem := lock.New(s, "deploy"), lock.NewRW(s, "catalog"), lock.NewSemaphore(s, "licences", 3)
 		h := w.acquire(several{m, rw.Reader(), sem.Weight(2)})
@@ -43,7 +43,7 @@ func TestSeveralLocksAreHeldUnderOneHandleWithOneGuard(t *testing.T) {
 }
 
 func TestThoseWhoAskForTheSameLocksInDifferentOrderDoNotBlockEachOther(t *testing.T) {
-	inBubble(t, func(w *world) {
+	bothWays(t, func(w *world) {
 		parts := func(names ...string) (ps several) {
 			s := w.Session()
 			for _, n := range names {
@@ -71,7 +71,7 @@ func TestThoseWhoAskForTheSameLocksInDifferentOrderDoNotBlockEachOther(t *testin
 }
 
 func TestAWaitForSeveralThatIsCancelledLeavesAllLines(t *testing.T) {
-	inBubble(t, func(w *world) {
+	bothWays(t, func(w *world) {
 		s := w.Session()
 		h := w.acquire(lock.New(w.Session(), "two"))
 		ctx, cancel := context.WithCancel(w.Context())
@@ -91,7 +91,7 @@ func TestAWaitForSeveralThatIsCancelledLeavesAllLines(t *testing.T) {
 }
 
 func TestATryForSeveralTakesAllOrNone(t *testing.T) {
-	inBubble(t, func(w *world) {
+	bothWays(t, func(w *world) {
 		s := w.Session()
 		sem := lock.NewSemaphore(s, "licences", 3)
 		parts := []lock.Part{lock.New(s, "one"), lock.NewRW(s, "two").Reader(), sem.Weight(2)}
@@ -110,7 +110,7 @@ func TestATryForSeveralTakesAllOrNone(t *testing.T) {
 }
 
 func TestSeveralThatDoNotGoTogetherAreAClearError(t *testing.T) {
-	inBubble(t, func(w *world) {
+	bothWays(t, func(w *world) {
 		s := w.Session()
 		var many []lock.Part
 		for i := range 61 {
@@ -137,7 +137,7 @@ func TestSeveralThatDoNotGoTogetherAreAClearError(t *testing.T) {
 
 func TestSeveralSurviveALostReply(t *testing.T) {
 	for step := range 10 {
-		inBubble(t, func(w *world) {
+		bothWays(t, func(w *world) {
 			other, s := w.apart()
 			front := w.acquire(lock.New(other, "one"))
 			w.Srv.Inject(etcdtest.Fault{Members: []int{1}, Skip: step, Times: 1, LoseReply: true})
@@ -157,7 +157,7 @@ func TestSeveralSurviveALostReply(t *testing.T) {
 // behind it for permits and whom there is room for: whoever holds that other lock
 // may be one of them.
 func TestWhoWaitsForSeveralLetsThoseBehindItInAsSoonAsThereIsRoom(t *testing.T) {
-	inBubble(t, func(w *world) {
+	bothWays(t, func(w *world) {
 		sem := func(n int64) permits { return permits{lock.NewSemaphore(w.Session(), "licences", 5), n} }
 		deploy := w.acquire(lock.New(w.Session(), "deploy"))
 		four := w.acquire(sem(4))

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -110,7 +109,7 @@ func (a *act) hold(ctx context.Context, h *lock.Handle, other *etcd.Session) []e
 		}
 	}
 	good := w.guardedBy(other, h.Guard())
-	synctest.Wait() // what has happened by then has been heard of
+	w.Settle() // what has happened by then has been heard of
 	err := h.Err()
 	switch {
 	case err == nil:

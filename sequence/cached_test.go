@@ -5,7 +5,6 @@ import (
 	"slices"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -26,7 +25,7 @@ func (w *world) cached(c *sequence.Cached, n int) (got []int64) {
 }
 
 func TestCachedNumbersComeFromBlocksAndTheRestIsGivenBack(t *testing.T) {
-	inBubble(t, func(w *world) {
+	bothWays(t, func(w *world) {
 		s := w.open("x")
 		c := s.Cached(100)
 		require.Equal(w, []int64{1, 2, 3}, w.cached(c, 3))
@@ -41,11 +40,11 @@ func TestCachedNumbersComeFromBlocksAndTheRestIsGivenBack(t *testing.T) {
 }
 
 func TestABlockOfWhichNothingWasUsedIsGivenBackWhole(t *testing.T) {
-	inBubble(t, func(w *world) {
+	bothWays(t, func(w *world) {
 		s := w.open("x", sequence.WithMax(30))
 		c := s.Cached(10)
 		w.cached(c, 8) // the next one is fetched
-		synctest.Wait()
+		w.settle()
 		require.EqualValues(w, 20, w.current(s))
 		w.cached(c, 2)
 		require.NoError(w, c.Close(w.Context()))
@@ -65,7 +64,7 @@ func TestABlockOfWhichNothingWasUsedIsGivenBackWhole(t *testing.T) {
 
 func TestTheRestIsLostWhereSomebodyTookNumbersAfterIt(t *testing.T) {
 	for _, same := range []bool{true, false} {
-		inBubble(t, func(w *world) {
+		bothWays(t, func(w *world) {
 			s := w.open("x")
 			other := s
 			if !same {
@@ -82,7 +81,7 @@ func TestTheRestIsLostWhereSomebodyTookNumbersAfterIt(t *testing.T) {
 
 // A value alone would not do: it can be the same again.
 func TestNothingIsGivenBackTwiceAlthoughTheSequenceIsWhereItWas(t *testing.T) {
-	inBubble(t, func(w *world) {
+	bothWays(t, func(w *world) {
 		s := w.open("x")
 		a := s.Cached(10)
 		w.cached(a, 2)
@@ -96,11 +95,11 @@ func TestNothingIsGivenBackTwiceAlthoughTheSequenceIsWhereItWas(t *testing.T) {
 }
 
 func TestTwoBlocksInARowAreGivenBackTogether(t *testing.T) {
-	inBubble(t, func(w *world) {
+	bothWays(t, func(w *world) {
 		s := w.open("x")
 		c := s.Cached(10)
 		w.cached(c, 7)
-		synctest.Wait()
+		w.settle()
 		require.EqualValues(w, 20, w.current(s))
 		require.NoError(w, c.Close(w.Context()))
 		require.EqualValues(w, 7, w.current(s))
@@ -110,7 +109,7 @@ func TestTwoBlocksInARowAreGivenBackTogether(t *testing.T) {
 		other := w.open("x")
 		require.EqualValues(w, 18, w.next(other))
 		w.cached(c, 4) // 19..28 is fetched, not right behind
-		synctest.Wait()
+		w.settle()
 		require.EqualValues(w, 28, w.current(s))
 		require.NoError(w, c.Close(w.Context()))
 		require.EqualValues(w, 18, w.current(s), "only the second block")
@@ -118,7 +117,7 @@ func TestTwoBlocksInARowAreGivenBackTogether(t *testing.T) {
 }
 
 func TestManyGoroutinesTakeUniqueCachedNumbersInOrder(t *testing.T) {
-	inBubble(t, func(w *world) {
+	bothWays(t, func(w *world) {
 		var mu sync.Mutex
 		var all []int64
 		var wg sync.WaitGroup
@@ -146,7 +145,7 @@ func TestManyGoroutinesTakeUniqueCachedNumbersInOrder(t *testing.T) {
 }
 
 func TestAnOutageIsBridgedByWhatIsHeldAndThenToldToWhoeverWaits(t *testing.T) {
-	inBubble(t, func(w *world) {
+	bothWays(t, func(w *world) {
 		s := sequence.New(w.client(func(c *etcd.Config) { c.RetryTimeout = -1 }), "x")
 		c := s.Cached(10)
 		w.cached(c, 1)
@@ -164,14 +163,14 @@ func TestAnOutageIsBridgedByWhatIsHeldAndThenToldToWhoeverWaits(t *testing.T) {
 }
 
 func TestACallerWhoGivesUpLosesNothing(t *testing.T) {
-	inBubble(t, func(w *world) {
+	bothWays(t, func(w *world) {
 		s := w.open("x")
 		w.next(s)
 		c := s.Cached(10)
 		hold := make(chan struct{})
 		w.srv.Inject(etcdtest.Fault{Match: taking("x"), Hold: hold, Times: 1})
 		ctx, cancel := context.WithCancel(w.Context())
-		call := start(func() (int64, error) { return c.Next(ctx) })
+		call := start(w, func() (int64, error) { return c.Next(ctx) })
 		cancel()
 		require.ErrorIs(w, (<-call).err, context.Canceled)
 		close(hold)
@@ -181,12 +180,12 @@ func TestACallerWhoGivesUpLosesNothing(t *testing.T) {
 }
 
 func TestCloseEndsAFetchThatDoesNotReturn(t *testing.T) {
-	inBubble(t, func(w *world) {
+	bothWays(t, func(w *world) {
 		s := w.open("x")
 		w.next(s)
 		c := s.Cached(10)
 		w.srv.Inject(etcdtest.Fault{Match: taking("x"), HoldReply: make(chan struct{}), Times: 1})
-		call := start(func() (int64, error) { return c.Next(w.Context()) })
+		call := start(w, func() (int64, error) { return c.Next(w.Context()) })
 		ctx, cancel := context.WithTimeout(w.Context(), time.Second)
 		defer cancel()
 		_ = c.Close(ctx) // nothing was given out, and what was asked for is lost
@@ -204,7 +203,7 @@ func TestALateOrLostGiveBackBringsNoNumberTwice(t *testing.T) {
 		"reply late":     {DelayReply: 8 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
-			inBubble(t, func(w *world) {
+			bothWays(t, func(w *world) {
 				late := make(chan struct{})
 				if f.Late != nil {
 					f.Late = late
@@ -214,7 +213,7 @@ func TestALateOrLostGiveBackBringsNoNumberTwice(t *testing.T) {
 				w.cached(c, 3)
 				f.Match, f.Times = taking("x"), 1
 				in := w.srv.Inject(f)
-				closed := start(func() (int, error) { return 0, c.Close(w.Context()) })
+				closed := start(w, func() (int, error) { return 0, c.Close(w.Context()) })
 				other := w.open("x")
 				a := w.next(other)
 				require.True(w, a == 4 || a == 11, a)

@@ -3,6 +3,7 @@ package sequence_test
 import (
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -15,12 +16,39 @@ import (
 // left over at the end fails the test.
 type world struct {
 	*testing.T
-	srv *etcdtest.Server
+	srv     *etcdtest.Server
+	latency time.Duration // what a request takes at most, and a reply
 }
 
+// inBubble makes a world for f in which requests take no time.
 func inBubble(t *testing.T, f func(w *world), opts ...etcdtest.Option) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) { f(&world{t, etcdtest.Start(t, opts...)}) })
+	inTime(t, 0, f, opts...)
+}
+
+// inTime makes a world for f in which each request is on its way for up to
+// latency, and each reply as well.
+func inTime(t *testing.T, latency time.Duration, f func(w *world), opts ...etcdtest.Option) {
+	t.Helper()
+	opts = append(opts[:len(opts):len(opts)], etcdtest.WithLatency(latency))
+	synctest.Test(t, func(t *testing.T) { f(&world{t, etcdtest.Start(t, opts...), latency}) })
+}
+
+// someLatency is that of worlds in which requests take time.
+const someLatency = 5 * time.Millisecond
+
+// bothWays tests f where requests take no time and where they do.
+func bothWays(t *testing.T, f func(w *world), opts ...etcdtest.Option) {
+	t.Helper()
+	for name, latency := range map[string]time.Duration{"requests take no time": 0, "requests take time": someLatency} {
+		t.Run(name, func(t *testing.T) { inTime(t, latency, f, opts...) })
+	}
+}
+
+// settle waits until nothing gets any further by itself.
+func (w *world) settle() {
+	time.Sleep(16 * w.latency)
+	synctest.Wait()
 }
 
 // client makes a client of its own, as another process would have.
@@ -58,13 +86,13 @@ func (w *world) current(s *sequence.Sequence) int64 {
 
 // start calls f on a goroutine of its own and waits until it can't get any
 // further by itself.
-func start[T any](f func() (T, error)) <-chan result[T] {
+func start[T any](w *world, f func() (T, error)) <-chan result[T] {
 	c := make(chan result[T], 1)
 	go func() {
 		v, err := f()
 		c <- result[T]{v, err}
 	}()
-	synctest.Wait()
+	w.settle()
 	return c
 }
 

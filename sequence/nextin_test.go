@@ -7,7 +7,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -30,7 +29,7 @@ func invoice(order string) func(n int64) etcd.Txn {
 }
 
 func TestANumberIsTakenTogetherWithTheCallersTransaction(t *testing.T) {
-	inBubble(t, func(w *world) {
+	bothWays(t, func(w *world) {
 		s := w.open("invoices", sequence.WithStart(100))
 		n, res, err := s.NextIn(w.Context(), invoice("a"))
 		require.NoError(w, err)
@@ -47,7 +46,7 @@ func TestANumberIsTakenTogetherWithTheCallersTransaction(t *testing.T) {
 }
 
 func TestNoNumberIsTakenWhereTheCallersConditionDoesNotHold(t *testing.T) {
-	inBubble(t, func(w *world) {
+	bothWays(t, func(w *world) {
 		s := w.open("invoices")
 		_, _, err := s.NextIn(w.Context(), invoice("a"))
 		require.NoError(w, err)
@@ -76,7 +75,7 @@ func TestNoNumberIsTakenWhereTheCallersConditionDoesNotHold(t *testing.T) {
 }
 
 func TestContentionIsToldApartFromTheCallersConditionAndNeverCarriesOutElse(t *testing.T) {
-	inBubble(t, func(w *world) {
+	bothWays(t, func(w *world) {
 		s, other := w.open("invoices"), w.open("invoices")
 		w.next(s)
 		for i := range 10 {
@@ -103,7 +102,7 @@ func TestALostReplyOfTheCallersTransactionIsResolved(t *testing.T) {
 	for _, fails := range []bool{false, true} {
 		for _, moved := range []bool{false, true} {
 			t.Run(fmt.Sprintf("condition fails %v, others come between %v", fails, moved), func(t *testing.T) {
-				inBubble(t, func(w *world) {
+				bothWays(t, func(w *world) {
 					s, other := w.open("invoices"), w.open("invoices")
 					w.next(s)
 					if fails {
@@ -114,7 +113,7 @@ func TestALostReplyOfTheCallersTransactionIsResolved(t *testing.T) {
 						f.DelayReply = 2 * time.Second
 					}
 					w.srv.Inject(f)
-					call := start(func() (*etcd.TxnResult, error) {
+					call := start(w, func() (*etcd.TxnResult, error) {
 						n, res, err := s.NextIn(w.Context(), invoice("a"))
 						if err == nil && !fails {
 							require.EqualValues(w, 2, n)
@@ -141,11 +140,11 @@ func TestALostReplyOfTheCallersTransactionIsResolved(t *testing.T) {
 }
 
 func TestWhatCannotBeFoundOutIsAnUnknownOutcome(t *testing.T) {
-	inBubble(t, func(w *world) {
+	bothWays(t, func(w *world) {
 		s, other := w.open("invoices"), w.open("invoices")
 		w.next(s)
 		w.srv.Inject(etcdtest.Fault{Match: taking("invoices"), Times: 1, DelayReply: 2 * time.Second, LoseReply: true})
-		call := start(func() (int64, error) {
+		call := start(w, func() (int64, error) {
 			n, _, err := s.NextIn(w.Context(), invoice("a"))
 			return n, err
 		})
@@ -160,41 +159,45 @@ func TestWhatCannotBeFoundOutIsAnUnknownOutcome(t *testing.T) {
 }
 
 func TestNextInAndCombiningCallersTakeTurns(t *testing.T) {
-	inBubble(t, func(w *world) {
-		s := w.open("x")
-		w.next(s)
-		w.srv.Inject(etcdtest.Fault{Match: taking("x"), Delay: time.Millisecond})
-		ctx, cancel := context.WithTimeout(w.Context(), time.Second)
-		defer cancel()
-		var wg sync.WaitGroup
-		var takes, ins [4]int
-		for i := range 4 {
-			wg.Go(func() {
-				for ctx.Err() == nil {
-					if _, err := s.Next(w.Context()); err == nil {
-						takes[i]++
+	for _, latency := range []time.Duration{time.Millisecond, 5 * time.Millisecond, 50 * time.Millisecond} {
+		inTime(t, latency, func(w *world) {
+			s := w.open("x")
+			w.next(s)
+			ctx, cancel := context.WithTimeout(w.Context(), 1000*latency)
+			defer cancel()
+			var wg sync.WaitGroup
+			var takes, ins [4]int
+			before := w.srv.Revision()
+			for i := range 4 {
+				wg.Go(func() {
+					for ctx.Err() == nil {
+						if _, err := s.Next(w.Context()); err == nil {
+							takes[i]++
+						}
 					}
-				}
-			})
-			wg.Go(func() {
-				for ctx.Err() == nil {
-					if _, _, err := s.NextIn(w.Context(), func(int64) etcd.Txn { return etcd.Txn{} }); err == nil {
-						ins[i]++
+				})
+				wg.Go(func() {
+					for ctx.Err() == nil {
+						if _, _, err := s.NextIn(w.Context(), func(int64) etcd.Txn { return etcd.Txn{} }); err == nil {
+							ins[i]++
+						}
 					}
-				}
-			})
-		}
-		wg.Wait()
-		// 1000 commits: every other is a NextIn, and every other takes for all.
-		for i := range 4 {
-			require.InDelta(w, 125, ins[i], 5)
-			require.InDelta(w, 500, takes[i], 20)
-		}
-	})
+				})
+			}
+			wg.Wait()
+			// Every other commit is a NextIn, and every other takes for all.
+			commits := int(w.srv.Revision() - before)
+			require.InDelta(w, 1000, commits, 100)
+			for i := range 4 {
+				require.InDelta(w, commits/8, ins[i], 5)
+				require.InDelta(w, commits/2, takes[i], 20)
+			}
+		})
+	}
 }
 
 func TestTheCallersPanicIsItsOwnAndTheTurnGoesOn(t *testing.T) {
-	inBubble(t, func(w *world) {
+	bothWays(t, func(w *world) {
 		s := w.open("x")
 		w.next(s)
 		require.PanicsWithValue(w, "mine", func() {
@@ -205,7 +208,7 @@ func TestTheCallersPanicIsItsOwnAndTheTurnGoesOn(t *testing.T) {
 }
 
 func TestACallersTransactionThatEtcdRefusesTakesNoNumber(t *testing.T) {
-	inBubble(t, func(w *world) {
+	bothWays(t, func(w *world) {
 		s := w.open("x")
 		w.next(s)
 		_, _, err := s.NextIn(w.Context(), func(int64) etcd.Txn {
@@ -228,7 +231,7 @@ func TestACallersTransactionThatEtcdRefusesTakesNoNumber(t *testing.T) {
 
 // A process that combines many callers must not keep another out.
 func TestASingleNextInGetsInBetweenProcessesThatAreSaturated(t *testing.T) {
-	inBubble(t, func(w *world) {
+	bothWays(t, func(w *world) {
 		w.next(w.open("x"))
 		w.srv.Inject(etcdtest.Fault{Match: taking("x"), Delay: 500 * time.Microsecond, DelayReply: 500 * time.Microsecond})
 		ctx, cancel := context.WithCancel(w.Context())
@@ -258,7 +261,7 @@ func TestASingleNextInGetsInBetweenProcessesThatAreSaturated(t *testing.T) {
 		}
 		cancel()
 		wg.Wait()
-		synctest.Wait()
+		w.settle()
 		w.Logf("worst %v", worst)
 		require.Less(w, worst, time.Second)
 		for p := range counts {
@@ -269,7 +272,7 @@ func TestASingleNextInGetsInBetweenProcessesThatAreSaturated(t *testing.T) {
 
 func TestALateAttemptDoesNotTakeANumberAfterItsCallerWasToldThatNoneWas(t *testing.T) {
 	for _, withElse := range []bool{false, true} {
-		inBubble(t, func(w *world) {
+		bothWays(t, func(w *world) {
 			s, c := w.open("invoices"), w.client()
 			require.EqualValues(w, 1, w.next(s))
 			release := make(chan struct{})
@@ -290,7 +293,7 @@ func TestALateAttemptDoesNotTakeANumberAfterItsCallerWasToldThatNoneWas(t *testi
 			_, err = c.Put(w.Context(), "order", nil)
 			require.NoError(w, err)
 			close(release)
-			synctest.Wait()
+			w.settle()
 			_, there := w.srv.Get("invoice")
 			require.False(w, there)
 			require.EqualValues(w, 2, w.next(s))
@@ -299,7 +302,7 @@ func TestALateAttemptDoesNotTakeANumberAfterItsCallerWasToldThatNoneWas(t *testi
 }
 
 func TestATransactionMayHave120EntriesOfEachKind(t *testing.T) {
-	inBubble(t, func(w *world) {
+	bothWays(t, func(w *world) {
 		s := w.open("invoices")
 		wide := func(entries int) func(n int64) etcd.Txn {
 			return func(int64) (t etcd.Txn) {

@@ -23,7 +23,7 @@ import (
 func TestUnderRandomTroubleNumbersAreUniqueAndInRealTimeOrder(t *testing.T) {
 	for seed := range uint64(4) {
 		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
-			inBubble(t, func(w *world) {
+			inTime(t, time.Duration(seed%2)*someLatency, func(w *world) {
 				r := &trouble{world: w, rnd: rand.New(rand.NewPCG(seed, 7)), got: make(map[int64]bool)}
 				r.run(40 * time.Second)
 				r.check()

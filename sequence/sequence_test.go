@@ -6,7 +6,6 @@ import (
 	"slices"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -17,7 +16,7 @@ import (
 )
 
 func TestTheFirstUseOfANameCreatesTheSequence(t *testing.T) {
-	inBubble(t, func(w *world) {
+	bothWays(t, func(w *world) {
 		s := w.open("invoices")
 		_, err := s.Current(w.Context())
 		require.ErrorIs(w, err, sequence.ErrNotFound)
@@ -33,7 +32,7 @@ func TestTheFirstUseOfANameCreatesTheSequence(t *testing.T) {
 }
 
 func TestNamesDoNotSeeEachOther(t *testing.T) {
-	inBubble(t, func(w *world) {
+	bothWays(t, func(w *world) {
 		for _, name := range []string{"a", "a/b", "a/mark", "a b", "ä", "%"} {
 			require.EqualValues(w, 1, w.next(w.open(name)), name)
 		}
@@ -44,7 +43,7 @@ func TestNamesDoNotSeeEachOther(t *testing.T) {
 }
 
 func TestARangeIsContiguousAndNobodyElseGetsPartOfIt(t *testing.T) {
-	inBubble(t, func(w *world) {
+	bothWays(t, func(w *world) {
 		a, b := w.open("x", sequence.WithStart(10), sequence.WithStep(5)), w.open("x", sequence.WithStart(10), sequence.WithStep(5))
 		r, err := a.NextN(w.Context(), 3)
 		require.NoError(w, err)
@@ -57,7 +56,7 @@ func TestARangeIsContiguousAndNobodyElseGetsPartOfIt(t *testing.T) {
 }
 
 func TestCallsOfOneProcessShareCommits(t *testing.T) {
-	inBubble(t, func(w *world) {
+	bothWays(t, func(w *world) {
 		c := w.client()
 		w.next(sequence.New(c, "x"))
 		hold := make(chan struct{})
@@ -78,7 +77,7 @@ func TestCallsOfOneProcessShareCommits(t *testing.T) {
 				got = slices.AppendSeq(got, r.All())
 			})
 		}
-		synctest.Wait()
+		w.settle()
 		require.Equal(w, 1, in.Hits())
 		close(hold)
 		wg.Wait()
@@ -92,7 +91,7 @@ func TestCallsOfOneProcessShareCommits(t *testing.T) {
 }
 
 func TestConfigurationsThatDifferAreAnErrorThatTellsBoth(t *testing.T) {
-	inBubble(t, func(w *world) {
+	bothWays(t, func(w *world) {
 		w.next(w.open("x", sequence.WithStart(5), sequence.WithMax(50)))
 		s := w.open("x", sequence.WithStart(6))
 		for _, call := range []func() error{
@@ -117,7 +116,7 @@ func TestConfigurationsThatDifferAreAnErrorThatTellsBoth(t *testing.T) {
 }
 
 func TestOptionsThatMakeNoSenseAreRefusedByTheFirstCall(t *testing.T) {
-	inBubble(t, func(w *world) {
+	bothWays(t, func(w *world) {
 		c := w.client()
 		for _, s := range []*sequence.Sequence{
 			sequence.New(nil, "x"),
@@ -147,7 +146,7 @@ func TestOptionsThatMakeNoSenseAreRefusedByTheFirstCall(t *testing.T) {
 }
 
 func TestDefaultsFollowTheDirection(t *testing.T) {
-	inBubble(t, func(w *world) {
+	bothWays(t, func(w *world) {
 		for i, c := range []struct {
 			opts []sequence.Option
 			want sequence.Config
@@ -168,7 +167,7 @@ func TestDefaultsFollowTheDirection(t *testing.T) {
 }
 
 func TestAnExhaustedSequenceTellsWhatIsLeft(t *testing.T) {
-	inBubble(t, func(w *world) {
+	bothWays(t, func(w *world) {
 		s := w.open("x", sequence.WithMax(3))
 		w.next(s)
 		_, err := s.NextN(w.Context(), 3)
@@ -189,7 +188,7 @@ func TestAnExhaustedSequenceTellsWhatIsLeft(t *testing.T) {
 }
 
 func TestACycleBeginsAgainAndARangeHoldsNoNumberTwice(t *testing.T) {
-	inBubble(t, func(w *world) {
+	bothWays(t, func(w *world) {
 		s := w.open("x", sequence.WithMin(1), sequence.WithMax(5), sequence.WithStart(4), sequence.WithCycle())
 		r, err := s.NextN(w.Context(), 5)
 		require.NoError(w, err)
@@ -206,7 +205,7 @@ func TestACycleBeginsAgainAndARangeHoldsNoNumberTwice(t *testing.T) {
 }
 
 func TestADeletedSequenceNeverStartsAgainByItself(t *testing.T) {
-	inBubble(t, func(w *world) {
+	bothWays(t, func(w *world) {
 		s := w.open("x")
 		w.next(s)
 		w.srv.Delete("quorate/seq/x")
@@ -232,7 +231,7 @@ func TestADeletedSequenceNeverStartsAgainByItself(t *testing.T) {
 }
 
 func TestASequenceThatMustExistIsNotCreated(t *testing.T) {
-	inBubble(t, func(w *world) {
+	bothWays(t, func(w *world) {
 		s := w.open("x", sequence.MustExist())
 		_, err := s.Next(w.Context())
 		require.ErrorIs(w, err, sequence.ErrNotFound)
@@ -244,7 +243,7 @@ func TestASequenceThatMustExistIsNotCreated(t *testing.T) {
 }
 
 func TestSomebodyElsesValueIsAnErrorAndIsLeftAlone(t *testing.T) {
-	inBubble(t, func(w *world) {
+	bothWays(t, func(w *world) {
 		s := w.open("x")
 		w.next(s)
 		w.srv.Put("quorate/seq/x", []byte("17"))
@@ -262,7 +261,7 @@ func TestSomebodyElsesValueIsAnErrorAndIsLeftAlone(t *testing.T) {
 }
 
 func TestSetNeverGoesBackwardsUnlessForced(t *testing.T) {
-	inBubble(t, func(w *world) {
+	bothWays(t, func(w *world) {
 		s := w.open("x", sequence.WithMax(1000))
 		require.NoError(w, s.Set(w.Context(), 100))
 		require.EqualValues(w, 101, w.next(s))
@@ -289,7 +288,7 @@ func TestSetNeverGoesBackwardsUnlessForced(t *testing.T) {
 }
 
 func TestACallerWhoGivesUpBeforeAnythingIsSentTakesNoNumber(t *testing.T) {
-	inBubble(t, func(w *world) {
+	bothWays(t, func(w *world) {
 		s := w.open("x")
 		w.next(s)
 		ctx, cancel := context.WithCancelCause(w.Context())
@@ -300,9 +299,9 @@ func TestACallerWhoGivesUpBeforeAnythingIsSentTakesNoNumber(t *testing.T) {
 
 		hold := make(chan struct{})
 		w.srv.Inject(etcdtest.Fault{Match: taking("x"), Hold: hold, Times: 1})
-		first := start(func() (int64, error) { return s.Next(w.Context()) })
+		first := start(w, func() (int64, error) { return s.Next(w.Context()) })
 		ctx, cancelWait := context.WithCancel(w.Context())
-		second := start(func() (int64, error) { return s.Next(ctx) })
+		second := start(w, func() (int64, error) { return s.Next(ctx) })
 		cancelWait()
 		r := <-second
 		require.ErrorIs(w, r.err, context.Canceled)
@@ -315,27 +314,27 @@ func TestACallerWhoGivesUpBeforeAnythingIsSentTakesNoNumber(t *testing.T) {
 
 func TestTheOthersGoOnWhenTheSenderGivesUp(t *testing.T) {
 	for _, lost := range []bool{false, true} {
-		inBubble(t, func(w *world) {
+		bothWays(t, func(w *world) {
 			s := w.open("x")
 			w.next(s)
 			hold := make(chan struct{})
 			w.srv.Inject(etcdtest.Fault{Match: taking("x"), Hold: hold, Times: 1})
-			blocker := start(func() (int64, error) { return s.Next(w.Context()) })
+			blocker := start(w, func() (int64, error) { return s.Next(w.Context()) })
 			// These gather behind it and leave together, sent by the first.
 			f := etcdtest.Fault{Match: taking("x"), Skip: 0, Times: 1, Hold: make(chan struct{})}
 			if lost {
 				f.Hold, f.HoldReply = nil, make(chan struct{})
 			}
 			ctx, cancel := context.WithCancel(w.Context())
-			sender := start(func() (int64, error) { return s.Next(ctx) })
+			sender := start(w, func() (int64, error) { return s.Next(ctx) })
 			var others []<-chan result[int64]
 			for range 5 {
-				others = append(others, start(func() (int64, error) { return s.Next(w.Context()) }))
+				others = append(others, start(w, func() (int64, error) { return s.Next(w.Context()) }))
 			}
 			in := w.srv.Inject(f)
 			close(hold)
 			require.NoError(w, in.Await(w.Context(), 1))
-			synctest.Wait()
+			w.settle()
 			require.EqualValues(w, 2, (<-blocker).v)
 			cancel()
 			r := <-sender
@@ -355,7 +354,7 @@ func TestTheOthersGoOnWhenTheSenderGivesUp(t *testing.T) {
 }
 
 func TestALateFirstAttemptChangesNothing(t *testing.T) {
-	inBubble(t, func(w *world) {
+	bothWays(t, func(w *world) {
 		s := w.open("x")
 		w.next(s)
 		late := make(chan struct{})

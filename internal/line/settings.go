@@ -106,6 +106,9 @@ func (p *place) agree(ctx, life context.Context, read *etcd.GetResult) (created 
 			if v.settings != nil {
 				return true, nil // by somebody else: the next attempt compares
 			}
+			if len(v.front) == 0 { // what tells of a contender outlived the settings
+				return false, p.Line.mismatch(p.Line.strange(res.Results[0].Get), "it is there, and the settings are missing")
+			}
 			return false, p.Line.mismatch(v.front[0].Key, fmt.Sprintf("it stands in a line that is no %q", want.Kind))
 		}
 		if !errors.Is(err, etcd.ErrUnknownOutcome) || !transient(err) || ctx.Err() != nil {
@@ -115,6 +118,14 @@ func (p *place) agree(ctx, life context.Context, read *etcd.GetResult) (created 
 			return false, errors.Join(werr, err)
 		}
 	}
+}
+
+// strange names a key of a line in which nobody stands.
+func (l *Line) strange(r *etcd.GetResult) string {
+	if kv, ok := r.First(); ok {
+		return kv.Key
+	}
+	return l.settingsKey()
 }
 
 // compare says where the line's settings differ from what is wanted; nil wants

@@ -7,12 +7,15 @@ import (
 )
 
 // Try is Acquire without a wait: if somebody excludes the entry, the error is a
-// *BlockedError that wraps ErrHeld, and at no time does the entry stand in a
-// line.
+// *BlockedError that wraps ErrHeld.
 //
 // The keys are created under the condition that the lines are as they were when
 // they were judged. For the first attempt that is "empty", so an uncontended
-// try is one round trip; it may be repeated where others come and go meanwhile.
+// try is one round trip; it is repeated where others come and go meanwhile, with
+// whom the entry could share. Where they do so all the time that would take the
+// longer the more they are, so after some attempts the entry enters the lines
+// without a condition, as by Acquire, and leaves again if it would have to wait.
+// A try of one line that excludes all others never stands there in vain.
 func Try(ctx context.Context, wants ...Want) (*Entry, error) {
 	e, err := prepare(ctx, wants)
 	if err != nil {
@@ -30,9 +33,13 @@ func Try(ctx context.Context, wants ...Want) (*Entry, error) {
 	return e, nil
 }
 
+// tries is how many attempts in a row to take a place that was free when it was
+// looked at may fail.
+const tries = 3
+
 func (e *Entry) try(ctx context.Context) error {
 	var pace pacer
-	for {
+	for n := 0; n < tries || !e.shares(); n++ {
 		res, err := e.create(ctx, e.tryTxn(), &pace)
 		if err != nil {
 			return err
@@ -77,6 +84,52 @@ func (e *Entry) try(ctx context.Context) error {
 			return blocked(by)
 		}
 	}
+	return e.tryInLine(ctx)
+}
+
+// shares reports whether others may be in beside the entry in some line, and so
+// come and go while it looks. Where the line has a quarantine there is more to do
+// before it is in.
+func (e *Entry) shares() bool {
+	shares := false
+	for i := range e.places {
+		p := &e.places[i]
+		if p.tenure != nil {
+			return false
+		}
+		shares = shares || !p.Rule.exclusive()
+	}
+	return shares
+}
+
+// tryInLine enters the lines and looks whether the entry is in.
+func (e *Entry) tryInLine(ctx context.Context) error {
+	if err := e.enqueue(ctx); err != nil {
+		return err
+	}
+	var (
+		pace pacer
+		by   []Member
+	)
+	for i := range e.places {
+		p := &e.places[i]
+		v := p.Line.judge(p.Rule, &p.view)
+		for ; v.err == nil && v.look; v = p.Line.judge(p.Rule, &p.view) {
+			if err := e.look(ctx, p, &pace); err != nil {
+				return err
+			}
+		}
+		switch {
+		case v.err != nil:
+			return v.err
+		case !v.in:
+			by = append(by, p.view.front...)
+		}
+	}
+	if len(by) > 0 {
+		return blocked(by)
+	}
+	return nil
 }
 
 func (e *Entry) tryTxn() etcd.Txn {

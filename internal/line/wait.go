@@ -87,6 +87,7 @@ func (e *Entry) confirm(ctx context.Context) error {
 		select {
 		case <-e.life.Done():
 		case <-e.inherited:
+		case <-ctx.Done():
 		}
 	}
 	if err := context.Cause(e.life); err != nil {

@@ -2,7 +2,6 @@ package linetest
 
 import (
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -14,22 +13,28 @@ type Outcome[T any] struct {
 	Err error
 }
 
+// A Settler is a test in a World.
+type Settler interface {
+	testing.TB
+	Settle()
+}
+
 // Start has a party wait in a goroutine of its own, and returns once that can't
 // get any further by itself.
-func Start[T any](wait func() (T, error)) <-chan Outcome[T] {
+func Start[T any](w Settler, wait func() (T, error)) <-chan Outcome[T] {
 	c := make(chan Outcome[T], 1)
 	go func() {
 		got, err := wait()
 		c <- Outcome[T]{got, err}
 	}()
-	synctest.Wait()
+	w.Settle()
 	return c
 }
 
 // Waits asserts that a wait has not come to an end.
-func Waits[T any](t testing.TB, c <-chan Outcome[T]) {
+func Waits[T any](t Settler, c <-chan Outcome[T]) {
 	t.Helper()
-	synctest.Wait()
+	t.Settle()
 	select {
 	case o := <-c:
 		t.Fatalf("it was successful or failed instead of waiting: %v", o.Err)

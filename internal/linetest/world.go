@@ -17,16 +17,58 @@ import (
 
 // A World is an in-memory cluster in a bubble, where time is virtual. What is
 // left over at the end fails the test: goroutines, connections.
+//
+// By default requests take no time, so that whatever happens by itself happens at
+// once. That hides what goes wrong only where they do take time, so what matters
+// is tried both ways.
 type World struct {
 	*testing.T
-	Srv *etcdtest.Server
+	Srv     *etcdtest.Server
+	latency time.Duration // what a request takes at most, and a reply
 }
 
-// InBubble makes a world for f.
+// InBubble makes a world for f in which requests take no time.
 func InBubble(t *testing.T, f func(*World), opts ...etcdtest.Option) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) { f(&World{t, etcdtest.Start(t, opts...)}) })
+	InTime(t, 0, f, opts...)
 }
+
+// InTime makes a world for f in which each request is on its way for up to
+// latency, and each reply as well.
+func InTime(t *testing.T, latency time.Duration, f func(*World), opts ...etcdtest.Option) {
+	t.Helper()
+	if latency > 0 {
+		opts = append(opts[:len(opts):len(opts)], etcdtest.WithLatency(latency))
+	}
+	synctest.Test(t, func(t *testing.T) { f(&World{t, etcdtest.Start(t, opts...), latency}) })
+}
+
+// Latency is what a request takes at most, and a reply, where they take time.
+const Latency = 5 * time.Millisecond
+
+// BothWays has f tested in a world where requests take no time and in one where
+// they do.
+func BothWays(t *testing.T, f func(*World), opts ...etcdtest.Option) {
+	t.Helper()
+	for name, latency := range map[string]time.Duration{"requests take no time": 0, "requests take time": Latency} {
+		t.Run(name, func(t *testing.T) { InTime(t, latency, f, opts...) })
+	}
+}
+
+// Settle waits until nothing gets any further by itself.
+func (w *World) Settle() {
+	if w.latency > 0 {
+		time.Sleep(settled * w.latency)
+	}
+	synctest.Wait()
+}
+
+// settled is how many requests and replies one after the other whatever happens
+// by itself consists of, at most.
+const settled = 16
+
+// Slack is what n requests, one after the other, take at most with their replies.
+func (w *World) Slack(n int) time.Duration { return 2 * time.Duration(n) * w.latency }
 
 // Three members: the second is for the party that is troubled, the first for the
 // others, and the third makes a quorum with it.
