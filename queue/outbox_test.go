@@ -5,7 +5,6 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -16,7 +15,7 @@ import (
 )
 
 func TestAnOutboxJobIsThereIfAndOnlyIfTheTransactionWas(t *testing.T) {
-	inBubble(t, func(w *world) {
+	inBubbles(t, func(w *world) {
 		q, n := w.queue(), w.node()
 		c := q.Client()
 		var ids []string
@@ -40,7 +39,7 @@ func TestAnOutboxJobIsThereIfAndOnlyIfTheTransactionWas(t *testing.T) {
 }
 
 func TestOutboxJobsComeInCommitOrderAndTheDelayedWhenDue(t *testing.T) {
-	inBubble(t, func(w *world) {
+	inBubbles(t, func(w *world) {
 		q := w.queue()
 		for _, v := range numbered(450) {
 			_, op, err := q.EnqueueOp(v)
@@ -68,7 +67,7 @@ func TestOutboxJobsComeInCommitOrderAndTheDelayedWhenDue(t *testing.T) {
 // What was removed since the last compaction does not slow anybody down who does
 // not read where it was.
 func TestOutboxJobsAreBroughtIntoTheQueueWithoutAScan(t *testing.T) {
-	inBubble(t, func(w *world) {
+	inBubbles(t, func(w *world) {
 		q, n := w.queue(), w.node()
 		var scans atomic.Int64
 		w.srv.Inject(etcdtest.Fault{Match: func(r *etcdtest.Request) bool {
@@ -95,7 +94,7 @@ func TestOutboxJobsAreBroughtIntoTheQueueWithoutAScan(t *testing.T) {
 		for _, v := range numbered(5500) {
 			outbox(v)
 		}
-		synctest.Wait()
+		w.settle()
 		close(hold)
 		ds := n.take(5500)
 		require.Equal(w, numbered(5500), values(ds))
@@ -112,7 +111,7 @@ func TestOutboxJobsAreBroughtIntoTheQueueWithoutAScan(t *testing.T) {
 
 // The payloads of outbox jobs travel to those who watch the inbox.
 func TestThreeConsumersWatchTheInboxWhoeverDies(t *testing.T) {
-	inBubble(t, func(w *world) {
+	inBubbles(t, func(w *world) {
 		var nodes []*node
 		for range 8 {
 			nodes = append(nodes, w.node())
@@ -120,7 +119,7 @@ func TestThreeConsumersWatchTheInboxWhoeverDies(t *testing.T) {
 		require.Equal(w, 2*8+3, w.srv.Watches(), "two each, and three more")
 		nodes[0].die()
 		nodes[1].die()
-		synctest.Wait()
+		w.settle()
 		time.Sleep(time.Second)
 		require.Equal(w, 2*6+3, w.srv.Watches())
 		q := w.queue()
@@ -133,7 +132,7 @@ func TestThreeConsumersWatchTheInboxWhoeverDies(t *testing.T) {
 }
 
 func TestLargeOutboxJobsAreReadInPortionsThatFitAReply(t *testing.T) {
-	inBubble(t, func(w *world) {
+	inBubbles(t, func(w *world) {
 		q := w.queue()
 		for range 20 {
 			_, op, err := q.EnqueueOp(strings.Repeat("x", 900_000))

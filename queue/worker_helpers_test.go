@@ -5,7 +5,6 @@ import (
 	"slices"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -18,27 +17,31 @@ import (
 // A shop is a queue of strings in an in-memory etcd in a bubble, where time is
 // virtual: a place where workers work.
 type shop struct {
-	*testing.T
-	srv *etcdtest.Server
-	q   *queue.Queue[string] // the test's own
+	*world
+	q *queue.Queue[string] // the test's own
 }
 
+// inShop tells a story where requests take no time.
 func inShop(t *testing.T, f func(s *shop), opts ...etcdtest.Option) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
-		s := &shop{T: t, srv: etcdtest.Start(t, opts...)}
-		s.q = queue.New[string](s.client(), "jobs")
-		f(s)
-	})
+	inShopWith(t, 0, f, opts...)
 }
 
-// client makes a client of its own, as another process has.
-func (s *shop) client() *etcd.Client {
-	s.Helper()
-	c, err := etcd.New(etcd.Config{Endpoints: s.srv.URLs(), Dial: s.srv.Dial})
-	require.NoError(s, err)
-	s.Cleanup(func() { require.NoError(s, c.Close()) })
-	return c
+// inShops tells a story twice: where requests take no time, and where they do.
+func inShops(t *testing.T, f func(s *shop), opts ...etcdtest.Option) {
+	t.Helper()
+	for _, latency := range []time.Duration{0, usual} {
+		t.Run(pace(latency), func(t *testing.T) { inShopWith(t, latency, f, opts...) })
+	}
+}
+
+func inShopWith(t *testing.T, latency time.Duration, f func(s *shop), opts ...etcdtest.Option) {
+	t.Helper()
+	inBubbleWith(t, latency, func(w *world) {
+		s := &shop{world: w}
+		s.q = queue.New[string](s.client(), "jobs")
+		f(s)
+	}, opts...)
 }
 
 // push adds jobs and gives their ids.
@@ -143,7 +146,7 @@ func (c *crew) ended() error {
 // runs asserts that Run has not returned.
 func (c *crew) runs() {
 	c.s.Helper()
-	synctest.Wait()
+	c.s.settle()
 	select {
 	case err := <-c.done:
 		c.s.Fatalf("Run has returned: %v", err)
