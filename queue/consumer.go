@@ -100,6 +100,7 @@ type consumer struct {
 	ownRev    int64             // up to which revision it has
 	ended     map[int64]bool    // those we removed, until the watch shows it
 	owed      []*delivery       // not begun, to be handed back; it failed before
+	handing   int               // hand-overs under way
 	finished  []*claim          // settled; their records are to be removed
 	lastN     int64
 	claiming  int64                // number of the claim under way, 0 for none
