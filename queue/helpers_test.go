@@ -24,8 +24,11 @@ type world struct {
 	latency time.Duration // of a request and of its reply, at most
 }
 
-// usual is how long a request or its reply takes at most where they take time.
-const usual = 5 * time.Millisecond
+// How long a request or its reply takes at most where they take time.
+const (
+	usual = 5 * time.Millisecond
+	long  = 50 * time.Millisecond
+)
 
 // inBubble tells a story where requests take no time: for what is counted, timed
 // or held up exactly.

@@ -182,6 +182,7 @@ func (s *storm) calm() {
 		}
 	}
 	s.settle()
+	s.atRest()
 	log := s.audit()
 	require.Empty(s, log.Left())
 	for id := range s.ids {

@@ -42,6 +42,7 @@ func (a *act) finish() {
 	_, err := helper.q.Purge(context.Background(), queue.Delayed)
 	require.NoError(a, err)
 	a.settle()
+	a.atRest()
 
 	log := a.audit(append(a.removed, a.openEnded()...)...)
 	require.Empty(a, log.Left())
