@@ -21,23 +21,10 @@ type shop struct {
 	q *queue.Queue[string] // the test's own
 }
 
-// inShop tells a story where requests take no time.
-func inShop(t *testing.T, f func(s *shop), opts ...etcdtest.Option) {
-	t.Helper()
-	inShopWith(t, 0, f, opts...)
-}
-
-// inShops tells a story twice: where requests take no time, and where they do.
+// inShops tells a story twice, as inBubbles does.
 func inShops(t *testing.T, f func(s *shop), opts ...etcdtest.Option) {
 	t.Helper()
-	for _, latency := range []time.Duration{0, usual} {
-		t.Run(pace(latency), func(t *testing.T) { inShopWith(t, latency, f, opts...) })
-	}
-}
-
-func inShopWith(t *testing.T, latency time.Duration, f func(s *shop), opts ...etcdtest.Option) {
-	t.Helper()
-	inBubbleWith(t, latency, func(w *world) {
+	inBubbles(t, func(w *world) {
 		s := &shop{world: w}
 		s.q = queue.New[string](s.client(), "jobs")
 		f(s)
