@@ -2,6 +2,7 @@ package queue_test
 
 import (
 	"context"
+	"sync"
 	"testing"
 	"time"
 
@@ -32,14 +33,16 @@ func TestNoWakeUpIsLostWheneverTheJobComes(t *testing.T) {
 		for i := range 100 {
 			c := w.client()
 			n := w.nodeOf(c, w.session(c))
-			go func() {
+			var pushing sync.WaitGroup
+			pushing.Go(func() {
 				time.Sleep(time.Duration(i) * time.Millisecond / 10)
 				w.push(q, "x")
-			}()
+			})
 			start := time.Now()
 			d := n.takeOne()
 			require.Less(w, time.Since(start), time.Second)
 			require.NoError(w, d.Ack(w.Context()))
+			pushing.Wait() // its reply may come after the job
 			require.NoError(w, n.Close(w.Context()))
 			require.NoError(w, n.s.Close(w.Context()))
 		}
