@@ -110,13 +110,13 @@ func (c *consumer) sharedTasks(a *agenda) {
 	}
 	if !c.stopping {
 		for id, s := range v.gone {
-			at := s.seen.Add(c.turn(s.rev, 1, stepTakeOver))
+			at := s.seen.Add(c.turn(s.rev, 1, c.step(stepTakeOver)))
 			a.offer("take over "+id, at, func(ctx context.Context) error { return c.takeFrom(ctx, id) })
 		}
 	}
 	due := func() {
 		if due := v.nextDue; due != never && !c.stopping {
-			a.offer("due", time.UnixMilli(due).Add(c.turn(due, 1, stepPromote)), c.promoteDue)
+			a.offer("due", time.UnixMilli(due).Add(c.turn(due, 1, c.step(stepPromote))), c.promoteDue)
 		}
 	}
 	if c.dueNext {

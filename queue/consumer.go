@@ -108,6 +108,7 @@ type consumer struct {
 	lastClaim time.Time            // when the last claim was made
 	lastTook  time.Duration        // how long that took
 	lastGot   int                  // and how many jobs it got
+	trip      time.Duration        // how long a commit takes, without outliers
 	limit     int64                // how many jobs a claim may have, after one that was too large
 	retries   pace.Retries         // the pump's
 	dooms     []doom               // to be made dead letters by us

@@ -136,6 +136,27 @@ func TestOneDeathAmongAHundredConsumersCostsAHandfulOfRequests(t *testing.T) {
 	})
 }
 
+// To promote is some requests, one after the other. The others are not to come
+// while one is at it, however long these take.
+func TestWhereRequestsTakeLongNotAllComeForWhatIsDue(t *testing.T) {
+	inBubbleWith(t, long, func(w *world) {
+		got, nodes := w.crowd(50)
+		q := nodes[0].q
+		w.push(q, "warm up")
+		require.NoError(w, (<-got).Ack(w.Context()))
+		time.Sleep(time.Minute)
+		n := w.requests(func() {
+			for range 4 {
+				_, err := q.Enqueue(w.Context(), "x", queue.Delay(3*time.Second))
+				require.NoError(w, err)
+				require.NoError(w, (<-got).Ack(w.Context()))
+				time.Sleep(5 * time.Second)
+			}
+		})
+		require.LessOrEqual(w, n, 4*50)
+	})
+}
+
 func TestAJobIsTakenSoonAlsoWhenThoseInFrontArePaused(t *testing.T) {
 	inBubble(t, func(w *world) {
 		got, nodes := w.crowd(20)
