@@ -66,6 +66,7 @@ func (c *consumer) care(tasks func(*agenda)) {
 		c.q.log.Warn("queue consumer could not do a task", "queue", c.q.name, "task", t.name, "error", err)
 		c.mu.Lock()
 		c.notYet[t.name] = time.Now().Add(rest)
+		c.touch() // Close does not wait for some of what fails
 		c.mu.Unlock()
 	}
 }
@@ -109,13 +110,13 @@ func (c *consumer) sharedTasks(a *agenda) {
 	}
 	if !c.stopping {
 		for id, s := range v.gone {
-			at := s.seen.Add(c.turn(s.rev, 1, stepTakeOver))
+			at := s.seen.Add(c.turn(s.rev, 1, c.step(stepTakeOver)))
 			a.offer("take over "+id, at, func(ctx context.Context) error { return c.takeFrom(ctx, id) })
 		}
 	}
 	due := func() {
 		if due := v.nextDue; due != never && !c.stopping {
-			a.offer("due", time.UnixMilli(due).Add(c.turn(due, 1, stepPromote)), c.promoteDue)
+			a.offer("due", time.UnixMilli(due).Add(c.turn(due, 1, c.step(stepPromote))), c.promoteDue)
 		}
 	}
 	if c.dueNext {
@@ -145,8 +146,7 @@ func (c *consumer) choreTasks(a *agenda) {
 // buryDoomed makes dead letters of jobs that cannot be delivered.
 func (c *consumer) buryDoomed(ctx context.Context) error {
 	c.mu.Lock()
-	doomed := c.dooms
-	c.dooms = nil
+	doomed := c.dooms // they stay there meanwhile: Close waits for them
 	c.mu.Unlock()
 	var failed []doom
 	var last error
@@ -158,7 +158,7 @@ func (c *consumer) buryDoomed(ctx context.Context) error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.dooms = append(failed, c.dooms...)
+	c.dooms = append(failed, c.dooms[len(doomed):]...)
 	c.touch()
 	return last
 }
@@ -302,7 +302,8 @@ func (c *consumer) unreceived(ctx context.Context, cl *claim) error {
 	return c.handOver(ctx, c.unbegun(cl))
 }
 
-// unbegun takes the jobs of a claim that were not given out yet from the buffer.
+// unbegun takes the jobs of a claim that were not given out yet from the buffer,
+// for handOver.
 func (c *consumer) unbegun(cl *claim) (out []*delivery) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -317,5 +318,6 @@ func (c *consumer) unbegun(cl *claim) (out []*delivery) {
 	}
 	clear(c.buf[len(kept):])
 	c.buf = kept
+	c.handing++
 	return out
 }

@@ -3,7 +3,6 @@ package queue_test
 import (
 	"errors"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -13,7 +12,7 @@ import (
 )
 
 func TestADeadLetterKeepsReasonAttemptsAndLastErrorAndCanBeRedriven(t *testing.T) {
-	inBubble(t, func(w *world) {
+	inBubbles(t, func(w *world) {
 		q, n := w.queue(), w.node()
 		ids := w.push(q, "a", "b", "c")
 		d := n.takeOne()
@@ -53,7 +52,7 @@ func TestADeadLetterKeepsReasonAttemptsAndLastErrorAndCanBeRedriven(t *testing.T
 }
 
 func TestDeadLettersArePurgedByIdByAgeAndByRetention(t *testing.T) {
-	inBubble(t, func(w *world) {
+	inBubbles(t, func(w *world) {
 		q, n := w.queue(), w.node()
 		ids := w.push(q, numbered(4)...)
 		for range 4 {
@@ -78,7 +77,7 @@ func TestDeadLettersArePurgedByIdByAgeAndByRetention(t *testing.T) {
 }
 
 func TestPurgeOfReadyJobsLeavesNothingBehind(t *testing.T) {
-	inBubble(t, func(w *world) {
+	inBubbles(t, func(w *world) {
 		q := w.queue()
 		w.push(q, numbered(2600)...)
 		for i := range 90 {
@@ -108,7 +107,7 @@ func TestPurgeOfReadyJobsLeavesNothingBehind(t *testing.T) {
 }
 
 func TestPurgeOfSelectedReadyAndDelayedJobs(t *testing.T) {
-	inBubble(t, func(w *world) {
+	inBubbles(t, func(w *world) {
 		q := w.queue()
 		w.push(q, "old 1", "old 2")
 		_, err := q.Enqueue(w.Context(), "old delayed", queue.Delay(time.Hour), queue.Unique("d"))
@@ -129,7 +128,7 @@ func TestPurgeOfSelectedReadyAndDelayedJobs(t *testing.T) {
 }
 
 func TestCancelRemovesAJobUnlessItIsClaimed(t *testing.T) {
-	inBubble(t, func(w *world) {
+	inBubbles(t, func(w *world) {
 		q := w.queue()
 		ids := w.push(q, "a", "b", "c")
 		unique, err := q.Enqueue(w.Context(), "u", queue.Unique("k"))
@@ -160,7 +159,7 @@ func TestCancelRemovesAJobUnlessItIsClaimed(t *testing.T) {
 }
 
 func TestNothingIsClaimedWhileTheQueueIsPaused(t *testing.T) {
-	inBubble(t, func(w *world) {
+	inBubbles(t, func(w *world) {
 		q, n := w.queue(), w.node()
 		w.push(q, "a")
 		d := n.takeOne()
@@ -174,7 +173,7 @@ func TestNothingIsClaimedWhileTheQueueIsPaused(t *testing.T) {
 		w.node().none(time.Hour)
 		got := make(chan string)
 		go func() { got <- n.takeOne().Value }()
-		synctest.Wait()
+		w.settle()
 		require.NoError(w, q.Resume(w.Context()))
 		require.Equal(w, "b", <-got)
 		require.False(w, w.stats(q).Paused)
@@ -182,7 +181,7 @@ func TestNothingIsClaimedWhileTheQueueIsPaused(t *testing.T) {
 }
 
 func TestStatsCountEveryStateAndListShowsIt(t *testing.T) {
-	inBubble(t, func(w *world) {
+	inBubbles(t, func(w *world) {
 		q, n := w.queue(), w.node(queue.Note("rack 7"))
 		w.push(q, numbered(10)...)
 		time.Sleep(time.Minute)
@@ -192,7 +191,7 @@ func TestStatsCountEveryStateAndListShowsIt(t *testing.T) {
 		require.NoError(w, err)
 		_, op, err := q.EnqueueOp("inbox")
 		require.NoError(w, err)
-		synctest.Wait() // the consumer knows of all of them
+		w.settle() // the consumer knows of all of them
 		ds := n.take(4)
 		require.Equal(w, "high", ds[0].Value)
 		require.NoError(w, ds[0].Dead(w.Context(), "x"))
@@ -234,7 +233,7 @@ func TestStatsCountEveryStateAndListShowsIt(t *testing.T) {
 }
 
 func TestConsumersTellWhoTheyAre(t *testing.T) {
-	inBubble(t, func(w *world) {
+	inBubbles(t, func(w *world) {
 		q, n := w.queue(), w.node(queue.Note("rack 7"))
 		w.push(q, "a")
 		n.takeOne()
@@ -250,7 +249,7 @@ func TestConsumersTellWhoTheyAre(t *testing.T) {
 }
 
 func TestAJobIsFoundByItsIdWhereverItIs(t *testing.T) {
-	inBubble(t, func(w *world) {
+	inBubbles(t, func(w *world) {
 		q, n := w.queue(), w.node()
 		id := w.push(q, "x", "y")[0]
 		state := func() queue.Job {

@@ -36,6 +36,9 @@ func (c *consumer) claimHead(ctx context.Context, pl plan) error {
 		Then: []etcd.Op{etcd.Put(c.q.keys.head(), next.encode(time.Now()))},
 	}
 	n := c.beginClaim()
+	if n == 0 {
+		return nil
+	}
 	defer c.endClaim()
 	res, err := c.tryClaim(ctx, t, n, rec)
 	if err != nil {
@@ -97,6 +100,10 @@ func (c *consumer) claimFree(ctx context.Context, pl plan) error {
 	mine := newRecord(rec.Priority, first, rec.Crashes)
 	mine.Alone = pl.suspect
 	n := c.beginClaim()
+	if n == 0 {
+		c.suspect.release(c)
+		return nil
+	}
 	defer c.endClaim()
 	res, err := c.tryClaim(ctx, t, n, mine)
 	if err == nil && res != nil && res.Succeeded {
@@ -175,11 +182,16 @@ func (c *consumer) seeFree(pl plan, rest []run, rev int64) {
 	c.view.free[pl.free] = s
 }
 
-// beginClaim gives the number of the next claim. Until endClaim its record, if
-// the watch shows it first, is not taken for one whose reply was lost.
+// beginClaim gives the number of the next claim, 0 if the consumer was told to
+// stop since it was planned: whoever told it so waits only for a claim that was
+// begun. Until endClaim its record, if the watch shows it first, is not taken for
+// one whose reply was lost.
 func (c *consumer) beginClaim() int64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.stopping {
+		return 0
+	}
 	c.lastN++
 	c.claiming, c.begun = c.lastN, time.Now()
 	return c.lastN

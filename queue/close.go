@@ -38,6 +38,7 @@ func (c *consumer) wind(ctx context.Context) error {
 	both, cancel := c.bind(ctx)
 	defer cancel()
 	if err := c.still(both); err != nil {
+		c.giveUp()
 		return fmt.Errorf("a claim is still under way, and left to others: %w", err)
 	}
 	c.mu.Lock()
@@ -58,9 +59,16 @@ func (c *consumer) wind(ctx context.Context) error {
 	c.disown()
 	derr := c.leave(both, created)
 	if derr != nil {
-		c.s.Abandon(c.q.keys.consumer(c.id), nil) // the session goes on trying
+		c.giveUp()
 	}
 	return errors.Join(err, derr)
+}
+
+// giveUp leaves it to the session to take the presence away, so that others can
+// have what is left however long the session lives.
+func (c *consumer) giveUp() {
+	c.disown()
+	c.s.Abandon(c.q.keys.consumer(c.id), nil)
 }
 
 // disown ends the contexts of what was given out and not settled: as soon as the
@@ -91,11 +99,13 @@ func (c *consumer) leave(ctx context.Context, created int64) error {
 	return err
 }
 
-// still waits until no claim is under way and all records are cared for.
+// still waits until nothing is under way and all records are cared for. Jobs that
+// could not be made dead letters, because etcd is full for instance, are left to
+// those who take over.
 func (c *consumer) still(ctx context.Context) error {
 	for {
 		c.mu.Lock()
-		busy := c.claiming != 0 || len(c.finished) > 0 || len(c.dooms) > 0
+		busy := c.claiming != 0 || c.handing > 0 || len(c.finished) > 0 || len(c.dooms) > 0 && c.notYet["bury"].IsZero()
 		for n := range c.records {
 			busy = busy || c.claims[n] == nil && !c.ended[n]
 		}

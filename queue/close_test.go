@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -16,11 +15,11 @@ import (
 func is(err, target error) bool { return errors.Is(err, target) }
 
 func TestCloseHandsUnstartedJobsBackAtNoAttemptAndBeforeTheHead(t *testing.T) {
-	inBubble(t, func(w *world) {
+	inBubbles(t, func(w *world) {
 		q, a := w.queue(), w.node(queue.Prefetch(10))
 		w.push(q, numbered(10)...)
 		d := a.takeOne()
-		synctest.Wait()
+		w.settle()
 		w.push(q, "behind")
 		before := w.srv.Revision()
 		require.NoError(w, d.Ack(w.Context()))
@@ -47,7 +46,7 @@ func TestCloseHandsUnstartedJobsBackAtNoAttemptAndBeforeTheHead(t *testing.T) {
 }
 
 func TestReturnedDeliveriesGoToOthersWhileTheirNeighboursStay(t *testing.T) {
-	inBubble(t, func(w *world) {
+	inBubbles(t, func(w *world) {
 		q, a := w.queue(), w.node()
 		w.push(q, numbered(6)...)
 		ds := a.take(6)
@@ -69,7 +68,7 @@ func TestReturnedDeliveriesGoToOthersWhileTheirNeighboursStay(t *testing.T) {
 }
 
 func TestWhatWasStartedAndNotSettledAtCloseIsTakenOver(t *testing.T) {
-	inBubble(t, func(w *world) {
+	inBubbles(t, func(w *world) {
 		q, a, b := w.queue(), w.node(), w.node()
 		w.push(q, "x")
 		d := a.takeOne()
@@ -84,10 +83,10 @@ func TestWhatWasStartedAndNotSettledAtCloseIsTakenOver(t *testing.T) {
 }
 
 func TestCloseDoesNotHangOnAnEtcdThatIsGone(t *testing.T) {
-	inBubble(t, func(w *world) {
+	inBubbles(t, func(w *world) {
 		q, a := w.queue(), w.node(queue.Prefetch(5))
 		w.push(q, numbered(3)...)
-		synctest.Wait()
+		w.settle()
 		w.srv.Pause(0)
 		ctx, cancel := context.WithTimeout(w.Context(), 2*time.Second)
 		defer cancel()
@@ -105,7 +104,7 @@ func TestCloseDoesNotHangOnAnEtcdThatIsGone(t *testing.T) {
 }
 
 func TestAConsumerThatIsClosedBeforeItBeganLeavesNothing(t *testing.T) {
-	inBubble(t, func(w *world) {
+	inBubbles(t, func(w *world) {
 		c := w.client()
 		s := w.session(c)
 		n, err := queue.New[string](c, name).Consumer(s)
@@ -117,14 +116,14 @@ func TestAConsumerThatIsClosedBeforeItBeganLeavesNothing(t *testing.T) {
 }
 
 func TestAReceiveThatWaitsEndsWithClose(t *testing.T) {
-	inBubble(t, func(w *world) {
+	inBubbles(t, func(w *world) {
 		a := w.node()
 		got := make(chan error)
 		go func() {
 			_, err := a.Receive(w.Context(), 1)
 			got <- err
 		}()
-		synctest.Wait()
+		w.settle()
 		require.NoError(w, a.Close(w.Context()))
 		require.ErrorIs(w, <-got, queue.ErrConsumerClosed)
 	})

@@ -2,8 +2,8 @@ package queue_test
 
 import (
 	"context"
+	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -20,7 +20,7 @@ func TestAConsumerThatWaitsDoesNotPoll(t *testing.T) {
 		w.push(n.q, "x")
 		require.NoError(w, n.takeOne().Ack(w.Context()))
 		go func() { _, _ = n.Receive(w.Context(), 10) }()
-		synctest.Wait()
+		w.settle()
 		sent := w.requests(func() { time.Sleep(time.Hour) })
 		require.LessOrEqual(w, sent, 2*60, "two reads a minute, for all consumers together")
 		require.Zero(w, w.txns(func() { time.Sleep(time.Hour) }))
@@ -33,14 +33,16 @@ func TestNoWakeUpIsLostWheneverTheJobComes(t *testing.T) {
 		for i := range 100 {
 			c := w.client()
 			n := w.nodeOf(c, w.session(c))
-			go func() {
+			var pushing sync.WaitGroup
+			pushing.Go(func() {
 				time.Sleep(time.Duration(i) * time.Millisecond / 10)
 				w.push(q, "x")
-			}()
+			})
 			start := time.Now()
 			d := n.takeOne()
 			require.Less(w, time.Since(start), time.Second)
 			require.NoError(w, d.Ack(w.Context()))
+			pushing.Wait() // its reply may come after the job
 			require.NoError(w, n.Close(w.Context()))
 			require.NoError(w, n.s.Close(w.Context()))
 		}
@@ -61,7 +63,7 @@ func TestALongBacklogCostsWhatAShortOneDoes(t *testing.T) {
 			return w.txns(func() {
 				ds := n.take(portion)
 				require.NoError(w, n.Ack(w.Context(), ds...))
-				synctest.Wait()
+				w.settle()
 			})
 		}
 		first := cost()
@@ -107,7 +109,7 @@ func TestAShutdownWithManyJobsAtHandIsQuickAndCostsNoAttempt(t *testing.T) {
 		q, n := w.queue(), w.node(queue.Prefetch(5000))
 		w.push(q, numbered(3000)...)
 		n.takeOne()
-		synctest.Wait()
+		w.settle()
 		ctx, cancel := context.WithTimeout(w.Context(), time.Second)
 		defer cancel()
 		require.LessOrEqual(w, w.txns(func() { require.NoError(w, n.Close(ctx)) }), 10)

@@ -100,6 +100,7 @@ type consumer struct {
 	ownRev    int64             // up to which revision it has
 	ended     map[int64]bool    // those we removed, until the watch shows it
 	owed      []*delivery       // not begun, to be handed back; it failed before
+	handing   int               // hand-overs under way
 	finished  []*claim          // settled; their records are to be removed
 	lastN     int64
 	claiming  int64                // number of the claim under way, 0 for none
@@ -107,6 +108,7 @@ type consumer struct {
 	lastClaim time.Time            // when the last claim was made
 	lastTook  time.Duration        // how long that took
 	lastGot   int                  // and how many jobs it got
+	trip      time.Duration        // how long a commit takes, without outliers
 	limit     int64                // how many jobs a claim may have, after one that was too large
 	retries   pace.Retries         // the pump's
 	dooms     []doom               // to be made dead letters by us

@@ -3,7 +3,6 @@ package queue_test
 import (
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -35,7 +34,7 @@ func TestAMissingOrShrunkCursorIsAnErrorThatNamesTheKey(t *testing.T) {
 				w.push(q, "second")
 				w.ackAll(n.take(2))
 				key := damage(w)
-				synctest.Wait()
+				w.settle()
 				before := w.srv.Keys(data + "jobs/")
 				if what != "the own key is missing" {
 					_, err := n.Receive(w.Context(), 1)
@@ -86,7 +85,7 @@ func TestAValueThatCannotBeDecodedBecomesADeadLetter(t *testing.T) {
 		w.push(w.queue(), "fine")
 		n := w.node()
 		require.Equal(w, "fine", n.takeOne().Value)
-		synctest.Wait()
+		w.settle()
 		dead := w.list(n.q, queue.Dead)
 		require.Len(w, dead, 1)
 		require.Equal(w, "unreadable", dead[0].DiedBy)

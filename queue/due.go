@@ -8,12 +8,13 @@ import "github.com/quorate/quorate/etcd"
 //
 // Where it ends is fixed when it begins. If it went on to what has become due
 // meanwhile, it would not end where a request takes longer than the millisecond
-// in which due times are told.
+// in which due times are told. And it goes back only behind a due time that was
+// written meanwhile, not to where it began: others may write such all the time.
 type dueSearch struct {
 	low   string // all below was looked at
 	to    string // the end of the portion
 	until int64  // the last due time to look for, ms
-	seen  int64  // the last due time written that low takes into account
+	told  int64  // the revision of the last word of the first due time; it began after that
 	span  int64  // of a portion, ms
 }
 
@@ -22,12 +23,13 @@ const (
 	maxSpan   = 1 << 40
 )
 
-// begin takes in from when on something may be due. What was written since the
-// last time may be anywhere behind that.
-func (s *dueSearch) begin(k keys, from, seen, now int64) {
-	at := k.laters() + hex16(from)
-	if s.low == "" || seen != s.seen || at > s.low {
-		s.low, s.seen, s.span, s.until = at, seen, max(s.span, firstSpan), now
+// begin takes in from when on something may be due, as it was told at a revision,
+// and the first due time that was written since the last time.
+func (s *dueSearch) begin(k keys, from, told, written, now int64) {
+	if s.low == "" || told != s.told {
+		s.low, s.told, s.span, s.until = k.laters()+hex16(from), told, max(s.span, firstSpan), now
+	} else if written != never {
+		s.low = min(s.low, k.laters()+hex16(written))
 	}
 }
 

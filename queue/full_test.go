@@ -3,7 +3,6 @@ package queue_test
 import (
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -166,7 +165,7 @@ func TestAClaimWhoseReplyIsTooLargeIsMadeSmaller(t *testing.T) {
 			require.Equal(w, 1, d.Attempt)
 			require.NoError(w, d.Ack(w.Context()))
 		}
-		synctest.Wait()
+		w.settle()
 		w.audit()
 		w.empty()
 	})

@@ -48,8 +48,9 @@ func (c *consumer) giveBack(ctx context.Context, ds []*delivery) error {
 	return errors.Join(errs...)
 }
 
-// handOver gives jobs back that nobody was given. What cannot be given back now is
-// given back later.
+// handOver gives jobs back that nobody was given, and that its caller has taken
+// away from where they were; handing counts that from then on, so that Close sees
+// them either there or here. What cannot be given back now is given back later.
 func (c *consumer) handOver(ctx context.Context, ds []*delivery) error {
 	err := c.giveBack(ctx, ds)
 	if errors.Is(err, ErrClaimLost) {
@@ -62,6 +63,8 @@ func (c *consumer) handOver(ctx context.Context, ds []*delivery) error {
 			c.owed = append(c.owed, d)
 		}
 	}
+	c.handing--
+	c.touch()
 	return err
 }
 
@@ -70,6 +73,7 @@ func (c *consumer) payBack(ctx context.Context) error {
 	c.mu.Lock()
 	ds := c.owed
 	c.owed = nil
+	c.handing++
 	c.mu.Unlock()
 	return c.handOver(ctx, ds)
 }

@@ -20,12 +20,53 @@ import (
 // left over at the end fails the test: goroutines and connections.
 type world struct {
 	*testing.T
-	srv *etcdtest.Server
+	srv     *etcdtest.Server
+	latency time.Duration // of a request and of its reply, at most
 }
 
+// How long a request or its reply takes at most where they take time.
+const (
+	usual = 5 * time.Millisecond
+	long  = 50 * time.Millisecond
+)
+
+// inBubble tells a story where requests take no time: for what is counted, timed
+// or held up exactly.
 func inBubble(t *testing.T, f func(w *world), opts ...etcdtest.Option) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) { f(&world{t, etcdtest.Start(t, opts...)}) })
+	inBubbleWith(t, 0, f, opts...)
+}
+
+// inBubbles tells a story twice: where requests take no time, and where they do.
+// What goes on for ever because there is always more to do meanwhile, or relies on
+// a watch that is ahead of a reply or behind it, shows only there.
+func inBubbles(t *testing.T, f func(w *world), opts ...etcdtest.Option) {
+	t.Helper()
+	for _, latency := range []time.Duration{0, usual} {
+		t.Run(pace(latency), func(t *testing.T) { inBubbleWith(t, latency, f, opts...) })
+	}
+}
+
+func pace(latency time.Duration) string {
+	if latency == 0 {
+		return "at once"
+	}
+	return "in " + latency.String()
+}
+
+func inBubbleWith(t *testing.T, latency time.Duration, f func(w *world), opts ...etcdtest.Option) {
+	t.Helper()
+	opts = append(opts[:len(opts):len(opts)], etcdtest.WithLatency(latency))
+	synctest.Test(t, func(t *testing.T) { f(&world{t, etcdtest.Start(t, opts...), latency}) })
+}
+
+// settle waits until what is under way has come to rest, which takes no more than
+// some requests, one after the other.
+func (w *world) settle() { settle(w.latency) }
+
+func settle(latency time.Duration) {
+	time.Sleep(40 * latency)
+	synctest.Wait()
 }
 
 // client makes a client of its own, as another process would have.
@@ -77,7 +118,7 @@ func (w *world) node(opts ...queue.ConsumerOption) *node {
 	w.Helper()
 	c := w.client()
 	n := w.nodeOf(c, w.session(c), opts...)
-	synctest.Wait()
+	w.settle()
 	return n
 }
 
@@ -100,7 +141,7 @@ func (w *world) nodeOf(c *etcd.Client, s *etcd.Session, opts ...queue.ConsumerOp
 func (n *node) die() {
 	n.w.Helper()
 	require.True(n.w, n.w.srv.ExpireLease(int64(n.s.Lease())))
-	synctest.Wait()
+	n.w.settle()
 }
 
 // take receives exactly n jobs, in as many calls as it takes, within a day.
@@ -185,7 +226,7 @@ func (w *world) keys() (out []string) {
 // empty checks that nothing is left of any job, once all have come to rest.
 func (w *world) empty() {
 	w.Helper()
-	synctest.Wait()
+	w.settle()
 	require.Empty(w, w.keys())
 }
 

@@ -45,6 +45,7 @@ func (c *consumer) hold(n int64, rec record, res *etcd.TxnResult) {
 	}
 	c.claims[n] = cl
 	c.lastClaim, c.lastTook, c.lastGot = time.Now(), time.Since(c.begun), cl.left
+	c.trip = min(c.trip+(c.lastTook-c.trip)/8, c.lastTook)
 	c.limit = min(c.limit*2, maxClaim)
 	for _, d := range cl.jobs {
 		if d.at == waiting {

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -24,7 +23,7 @@ func (w *world) crowd(n int) (<-chan *queue.Delivery[string], []*node) {
 		c := w.client()
 		nodes = append(nodes, w.nodeOf(c, w.session(c)))
 	}
-	synctest.Wait()
+	w.settle()
 	for _, n := range nodes {
 		go func() {
 			for {
@@ -39,7 +38,7 @@ func (w *world) crowd(n int) (<-chan *queue.Delivery[string], []*node) {
 		}()
 	}
 	time.Sleep(time.Minute)
-	synctest.Wait()
+	w.settle()
 	return got, nodes
 }
 
@@ -137,6 +136,27 @@ func TestOneDeathAmongAHundredConsumersCostsAHandfulOfRequests(t *testing.T) {
 	})
 }
 
+// To promote is some requests, one after the other. The others are not to come
+// while one is at it, however long these take.
+func TestWhereRequestsTakeLongNotAllComeForWhatIsDue(t *testing.T) {
+	inBubbleWith(t, long, func(w *world) {
+		got, nodes := w.crowd(50)
+		q := nodes[0].q
+		w.push(q, "warm up")
+		require.NoError(w, (<-got).Ack(w.Context()))
+		time.Sleep(time.Minute)
+		n := w.requests(func() {
+			for range 4 {
+				_, err := q.Enqueue(w.Context(), "x", queue.Delay(3*time.Second))
+				require.NoError(w, err)
+				require.NoError(w, (<-got).Ack(w.Context()))
+				time.Sleep(5 * time.Second)
+			}
+		})
+		require.LessOrEqual(w, n, 4*50)
+	})
+}
+
 func TestAJobIsTakenSoonAlsoWhenThoseInFrontArePaused(t *testing.T) {
 	inBubble(t, func(w *world) {
 		got, nodes := w.crowd(20)
@@ -216,14 +236,14 @@ func TestABatchCostsThreeTransactionsHoweverLongItIs(t *testing.T) {
 		q, n := w.queue(), w.node()
 		w.push(q, "warm up")
 		require.NoError(w, n.takeOne().Ack(w.Context()))
-		synctest.Wait()
+		w.settle()
 		txns := w.txns(func() {
 			w.push(q, numbered(500)...)
 			ds, err := n.Receive(w.Context(), 500)
 			require.NoError(w, err)
 			require.Len(w, ds, 500)
 			require.NoError(w, n.Ack(w.Context(), ds...))
-			synctest.Wait()
+			w.settle()
 		})
 		require.Equal(w, 3, txns)
 		w.empty()

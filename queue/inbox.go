@@ -87,29 +87,26 @@ func (c *consumer) promoteInbox(ctx context.Context) error {
 	return nil
 }
 
-// emptyInbox brings into the log what a listing shows, and looks whether that was
-// all: from then on the watch shows all that there is.
+// emptyInbox brings into the log what a listing shows. It is called again until one
+// shows nothing: from then on the watch shows all that there is.
 func (c *consumer) emptyInbox(ctx context.Context) error {
 	inbox := etcd.Prefix(c.q.keys.inbox())
-	for range 2 {
-		res, err := c.q.c.Get(ctx, inbox, etcd.WithSort(etcd.ByCreateRevision, etcd.Ascending), etcd.WithLimit(maxInbox), etcd.KeysOnly())
+	res, err := c.q.c.Get(ctx, inbox, etcd.WithSort(etcd.ByCreateRevision, etcd.Ascending), etcd.WithLimit(maxInbox), etcd.KeysOnly())
+	if err != nil {
+		return err
+	}
+	c.mu.Lock()
+	if c.view.inbox.more = len(res.KVs) > 0; !c.view.inbox.more {
+		c.view.inbox.emptied(res.Header.Revision)
+	}
+	c.mu.Unlock()
+	for part := range slices.Chunk(res.KVs, promotePage) {
+		kvs, err := c.q.values(ctx, part)
+		if err == nil {
+			err = c.q.promote(ctx, kvs, false)
+		}
 		if err != nil {
 			return err
-		}
-		if len(res.KVs) == 0 {
-			c.mu.Lock()
-			defer c.mu.Unlock()
-			c.view.inbox.emptied(res.Header.Revision)
-			return nil
-		}
-		for part := range slices.Chunk(res.KVs, promotePage) {
-			kvs, err := c.q.values(ctx, part)
-			if err == nil {
-				err = c.q.promote(ctx, kvs, false)
-			}
-			if err != nil {
-				return err
-			}
 		}
 	}
 	return nil

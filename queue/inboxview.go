@@ -8,6 +8,7 @@ type inboxView struct {
 	n       int64 // jobs in it
 	put     spot  // when one was put last
 	emptyAt int64 // a revision at which there were none
+	more    bool  // the last listing has shown some; it is to be seen whether these were all
 
 	from  int64            // of the jobs put after this revision,
 	there map[string]int64 // those that are there still, and since when,
@@ -22,7 +23,7 @@ const (
 
 // counted begins the view with the number of jobs at a revision.
 func (v *inboxView) counted(n int64, at spot) {
-	v.n, v.put = n, at
+	v.n, v.put, v.more = n, at, false
 	v.forget(at.rev)
 	if n == 0 {
 		v.emptied(at.rev)
@@ -76,7 +77,7 @@ func (v *inboxView) full() bool {
 	if v.complete() {
 		return len(v.there) > 0
 	}
-	return v.n > 0 && v.put.rev > v.emptyAt
+	return v.more || v.n > 0 && v.put.rev > v.emptyAt
 }
 
 // first gives the first jobs that are known, n at most.

@@ -3,7 +3,6 @@ package queue_test
 import (
 	"context"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -36,7 +35,7 @@ func TestAnAckWithThatWasToldThatItsIfDoesNotHoldIsNotCarriedOutLate(t *testing.
 
 		w.srv.Put("order", nil) // only now the condition holds
 		close(late)
-		synctest.Wait()
+		w.settle()
 		_, there := w.srv.Get("result")
 		require.False(w, there)
 
@@ -73,7 +72,7 @@ func TestAnAckWithThatCannotBeFencedOffIsOfUnknownOutcome(t *testing.T) {
 		require.False(w, res.Succeeded)
 		w.srv.Put("order", []byte("paid"))
 		close(late)
-		synctest.Wait()
+		w.settle()
 		_, there := w.srv.Get("order")
 		require.True(w, there)
 		require.NoError(w, d.Nack(w.Context(), 0))
@@ -129,7 +128,7 @@ func TestTwoRedrivesOfOneProcessDoNotDoubleAJob(t *testing.T) {
 				counts <- n
 			}()
 		}
-		synctest.Wait() // both have read, and wait for the next commit
+		w.settle() // both have read, and wait for the next commit
 		close(hold)
 		require.NoError(w, <-pushed)
 		require.Equal(w, 2, <-counts+<-counts)
@@ -163,7 +162,7 @@ func TestARecordThatChangesWhileItIsTakenOverIsTakenOverNevertheless(t *testing.
 		a.die()
 		require.NoError(w, taking.Await(w.Context(), 1))
 		close(late)
-		synctest.Wait()
+		w.settle()
 		close(hold)
 		for range 2 {
 			require.NoError(w, b.takeOne().Ack(w.Context()))
@@ -186,7 +185,7 @@ func TestAClaimThatIsTooOldIsGivenUpAlsoAfterAReturnOfUnknownOutcome(t *testing.
 		got := make(chan error, 1)
 		go func() { got <- ds[0].Return(ctx) }()
 		require.NoError(w, in.Await(w.Context(), 1))
-		synctest.Wait()
+		w.settle()
 		cancel()
 		require.ErrorIs(w, <-got, etcd.ErrUnknownOutcome)
 		close(hold)
@@ -216,9 +215,9 @@ func TestABatchThatWasAppliedThoughEtcdWasFullIsNotSentAgainByTheNextDriver(t *t
 		ctx, cancel := context.WithCancel(w.Context())
 		defer cancel()
 		go enqueue(ctx, "a")
-		synctest.Wait()
+		w.settle()
 		go enqueue(w.Context(), "b")
-		synctest.Wait()
+		w.settle()
 		full := w.srv.Inject(etcdtest.Fault{Path: txnPath, Times: 1, Match: enqueues, Commit: true,
 			Refuse: &etcdtest.Error{Code: etcdtest.ResourceExhausted, Message: "etcdserver: mvcc: database space exceeded"}})
 		lookup := make(chan struct{})
@@ -250,7 +249,7 @@ func TestAPauseThatArrivesLateDoesNotPauseAgainWhatWasResumed(t *testing.T) {
 		require.Equal(w, 1, in.Hits())
 		require.NoError(w, q.Resume(w.Context()))
 		close(late)
-		synctest.Wait()
+		w.settle()
 		require.False(w, w.stats(q).Paused)
 	})
 }
@@ -266,7 +265,7 @@ func TestAResumeThatArrivesLateDoesNotResumeWhatWasPausedAgain(t *testing.T) {
 		require.Equal(w, 1, in.Hits())
 		require.NoError(w, q.Pause(w.Context(), "again"))
 		close(late)
-		synctest.Wait()
+		w.settle()
 		require.True(w, w.stats(q).Paused)
 	})
 }
@@ -290,9 +289,9 @@ func TestAFlightWhoseDriverGivesUpIsCarriedOnByTheOtherInIt(t *testing.T) {
 		ctx, cancel := context.WithCancel(w.Context())
 		defer cancel()
 		go ack(ctx, ds[1])
-		synctest.Wait()
+		w.settle()
 		go ack(w.Context(), ds[2])
-		synctest.Wait()
+		w.settle()
 		second := w.srv.Inject(etcdtest.Fault{Path: txnPath, Times: 1, HoldReply: hold})
 		close(gate)
 		require.NoError(w, <-got)
@@ -327,7 +326,7 @@ func staysInDoubt(t *testing.T, settle func(*queue.Delivery[string], context.Con
 		got := make(chan error, 1)
 		go func() { got <- settle(d, ctx) }()
 		require.NoError(w, in.Await(w.Context(), 1))
-		synctest.Wait()
+		w.settle()
 		cancel()
 		require.ErrorIs(w, <-got, etcd.ErrUnknownOutcome)
 		close(hold)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -32,7 +31,7 @@ func TestALostReplyToAnAckIsResolvedByHistory(t *testing.T) {
 					got := make(chan error)
 					go func() { got <- ds[1].Ack(w.Context()) }()
 					require.NoError(w, in.Await(w.Context(), 1))
-					synctest.Wait()
+					w.settle()
 					a.die()
 					var again *queue.Delivery[string]
 					if !applied {
@@ -80,7 +79,7 @@ func TestAnAckOfUnknownOutcomeCanBeRepeatedButNotTurnedIntoSomethingElse(t *test
 			got := make(chan error)
 			go func() { got <- settle(ctx) }()
 			require.NoError(w, in.Await(w.Context(), 1))
-			synctest.Wait()
+			w.settle()
 			cancel()
 			require.ErrorIs(w, <-got, etcd.ErrUnknownOutcome)
 			close(hold)
@@ -109,7 +108,7 @@ func TestADeliveryThatMayHaveBeenReturnedCannotBeAcknowledged(t *testing.T) {
 		got := make(chan error)
 		go func() { got <- ds[0].Return(ctx) }()
 		require.NoError(w, in.Await(w.Context(), 1))
-		synctest.Wait()
+		w.settle()
 		cancel()
 		require.ErrorIs(w, <-got, etcd.ErrUnknownOutcome)
 		close(hold)
@@ -131,7 +130,7 @@ func TestAProcessThatIsPausedAMinuteCanChangeNothingWhenItWakes(t *testing.T) {
 		a := w.nodeOf(c, w.session(c))
 		c2 := w.client(func(cfg *etcd.Config) { cfg.Endpoints = cfg.Endpoints[2:3] })
 		b := w.nodeOf(c2, w.session(c2))
-		synctest.Wait()
+		w.settle()
 		w.push(q, "x")
 		ctx, cancel := context.WithTimeout(w.Context(), time.Second)
 		defer cancel()

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -24,7 +23,7 @@ func TestALostReplyToAnEnqueueIsResolvedHoweverManyOthersCameSince(t *testing.T)
 	for _, others := range []int{0, 3, 40} {
 		for _, applied := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%d others, applied %v", others, applied), func(t *testing.T) {
-				inBubble(t, func(w *world) {
+				inBubbles(t, func(w *world) {
 					q := w.queue()
 					w.push(q, "warm up")
 					release := make(chan struct{})
@@ -36,7 +35,7 @@ func TestALostReplyToAnEnqueueIsResolvedHoweverManyOthersCameSince(t *testing.T)
 						got <- err
 					}()
 					require.NoError(w, in.Await(w.Context(), 1))
-					synctest.Wait()
+					w.settle()
 					for i := range others {
 						w.push(w.queue(), fmt.Sprint("other ", i))
 					}
@@ -55,7 +54,7 @@ func TestALostReplyToAnEnqueueIsResolvedHoweverManyOthersCameSince(t *testing.T)
 }
 
 func TestALostReplyThatIsCompactedIsAnUnknownOutcomeAndSaysSo(t *testing.T) {
-	inBubble(t, func(w *world) {
+	inBubbles(t, func(w *world) {
 		q := w.queue()
 		w.push(q, "warm up")
 		release := make(chan struct{})
@@ -81,7 +80,7 @@ func TestALostReplyThatIsCompactedIsAnUnknownOutcomeAndSaysSo(t *testing.T) {
 // a unique key is taken meanwhile, while the tail has not moved: what was sent
 // first could still come. It must be fenced off before anything else is sent.
 func TestABatchInDoubtIsFencedOffBeforeAnotherIsComposed(t *testing.T) {
-	inBubble(t, func(w *world) {
+	inBubbles(t, func(w *world) {
 		q := w.queue()
 		w.push(q, "warm up")
 		late := make(chan struct{})
@@ -134,7 +133,7 @@ func TestAnEnqueueThatIsGivenUpIsAnUnknownOutcomeIfItWasSent(t *testing.T) {
 }
 
 func TestAnEnqueueWhoseDriverGivesUpIsCarriedOnByTheOthers(t *testing.T) {
-	inBubble(t, func(w *world) {
+	inBubbles(t, func(w *world) {
 		q := w.queue()
 		w.push(q, "warm up")
 		hold := make(chan struct{})
@@ -150,7 +149,7 @@ func TestAnEnqueueWhoseDriverGivesUpIsCarriedOnByTheOthers(t *testing.T) {
 			_, err := q.Enqueue(w.Context(), "second")
 			second <- err
 		}()
-		synctest.Wait()
+		w.settle()
 		cancel()
 		require.ErrorIs(w, <-first, context.Canceled)
 		require.NoError(w, <-second)
@@ -161,7 +160,7 @@ func TestAnEnqueueWhoseDriverGivesUpIsCarriedOnByTheOthers(t *testing.T) {
 }
 
 func TestAClaimThatArrivesAfterItWasGivenUpIsAdoptedAndHandedBack(t *testing.T) {
-	inBubble(t, func(w *world) {
+	inBubbles(t, func(w *world) {
 		q, n := w.queue(), w.node()
 		late := make(chan struct{})
 		in := w.srv.Inject(etcdtest.Fault{Path: txnPath, Times: 1, Late: late, Match: func(r *etcdtest.Request) bool {
@@ -190,7 +189,7 @@ func TestAClaimThatArrivesAfterItWasGivenUpIsAdoptedAndHandedBack(t *testing.T) 
 }
 
 func TestTwoProcessesThatRedriveAndCancelAndPurgeAtOnceDoEachJobOnce(t *testing.T) {
-	inBubble(t, func(w *world) {
+	inBubbles(t, func(w *world) {
 		q, n := w.queue(), w.node()
 		ids := w.push(q, numbered(300)...)
 		for _, d := range n.take(300) {
@@ -200,7 +199,7 @@ func TestTwoProcessesThatRedriveAndCancelAndPurgeAtOnceDoEachJobOnce(t *testing.
 				}
 			}()
 		}
-		synctest.Wait()
+		w.settle()
 		require.NoError(w, n.Close(w.Context()))
 		counts := make(chan int, 10)
 		for range 3 {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -28,7 +27,7 @@ func TestTwoDeliveriesOfOneJobThatAreSettledAtOnceDoNotSpoilOneAnother(t *testin
 		settle := func(d *queue.Delivery[string]) <-chan error {
 			got := make(chan error, 1)
 			go func() { got <- d.Nack(w.Context(), time.Hour) }()
-			synctest.Wait()
+			w.settle()
 			return got
 		}
 		before := settle(ds[0]) // the others gather behind it
@@ -64,7 +63,7 @@ func TestLargeJobsThatAreNackedAtOnceFitIntoTheirCommits(t *testing.T) {
 			go func() { got <- d.Nack(w.Context(), time.Second) }()
 		}
 		require.NoError(w, first.Await(w.Context(), 1))
-		synctest.Wait() // the others gather
+		w.settle() // the others gather
 		close(hold)
 		for range ds {
 			require.NoError(w, <-got)

@@ -5,7 +5,6 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -16,7 +15,7 @@ import (
 )
 
 func TestAnOutboxJobIsThereIfAndOnlyIfTheTransactionWas(t *testing.T) {
-	inBubble(t, func(w *world) {
+	inBubbles(t, func(w *world) {
 		q, n := w.queue(), w.node()
 		c := q.Client()
 		var ids []string
@@ -40,7 +39,7 @@ func TestAnOutboxJobIsThereIfAndOnlyIfTheTransactionWas(t *testing.T) {
 }
 
 func TestOutboxJobsComeInCommitOrderAndTheDelayedWhenDue(t *testing.T) {
-	inBubble(t, func(w *world) {
+	inBubbles(t, func(w *world) {
 		q := w.queue()
 		for _, v := range numbered(450) {
 			_, op, err := q.EnqueueOp(v)
@@ -95,11 +94,14 @@ func TestOutboxJobsAreBroughtIntoTheQueueWithoutAScan(t *testing.T) {
 		for _, v := range numbered(5500) {
 			outbox(v)
 		}
-		synctest.Wait()
+		w.settle()
+		// The watch shows that the last are gone before the promoter is told.
+		w.srv.Inject(etcdtest.Fault{Path: txnPath, DelayReply: time.Millisecond, Match: enqueues})
 		close(hold)
 		ds := n.take(5500)
 		require.Equal(w, numbered(5500), values(ds))
 		require.NoError(w, n.Ack(w.Context(), ds...))
+		time.Sleep(time.Second)
 		require.Positive(w, scans.Load())
 		require.Less(w, scans.Load(), int64(5))
 		before := scans.Load()
@@ -112,7 +114,7 @@ func TestOutboxJobsAreBroughtIntoTheQueueWithoutAScan(t *testing.T) {
 
 // The payloads of outbox jobs travel to those who watch the inbox.
 func TestThreeConsumersWatchTheInboxWhoeverDies(t *testing.T) {
-	inBubble(t, func(w *world) {
+	inBubbles(t, func(w *world) {
 		var nodes []*node
 		for range 8 {
 			nodes = append(nodes, w.node())
@@ -120,7 +122,7 @@ func TestThreeConsumersWatchTheInboxWhoeverDies(t *testing.T) {
 		require.Equal(w, 2*8+3, w.srv.Watches(), "two each, and three more")
 		nodes[0].die()
 		nodes[1].die()
-		synctest.Wait()
+		w.settle()
 		time.Sleep(time.Second)
 		require.Equal(w, 2*6+3, w.srv.Watches())
 		q := w.queue()
@@ -133,7 +135,7 @@ func TestThreeConsumersWatchTheInboxWhoeverDies(t *testing.T) {
 }
 
 func TestLargeOutboxJobsAreReadInPortionsThatFitAReply(t *testing.T) {
-	inBubble(t, func(w *world) {
+	inBubbles(t, func(w *world) {
 		q := w.queue()
 		for range 20 {
 			_, op, err := q.EnqueueOp(strings.Repeat("x", 900_000))

@@ -2,7 +2,6 @@ package queue_test
 
 import (
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -14,7 +13,7 @@ import (
 // The first attempt to make the presence known has no answer, the second is
 // answered, and the first arrives when the consumer is closed.
 func TestAPresenceThatArrivesWhenItsConsumerIsClosedDoesNotStay(t *testing.T) {
-	inBubble(t, func(w *world) {
+	inBubbles(t, func(w *world) {
 		w.push(w.queue(), "warm up")
 		c := w.client()
 		s := w.session(c)
@@ -31,7 +30,7 @@ func TestAPresenceThatArrivesWhenItsConsumerIsClosedDoesNotStay(t *testing.T) {
 		require.NoError(w, n.Close(w.Context()))
 		require.Empty(w, w.srv.Keys(data+"c/consumer/"))
 		close(late)
-		synctest.Wait()
+		w.settle()
 		time.Sleep(time.Second)
 		require.Empty(w, w.srv.Keys(data+"c/consumer/"), "a ghost that others wait for")
 		require.NoError(w, s.Err())

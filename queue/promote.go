@@ -19,14 +19,19 @@ const promotePage = 200
 func (c *consumer) promoteDue(ctx context.Context) error {
 	k, at := c.q.keys, &c.due
 	c.mu.Lock()
-	from, seen, changed := c.view.nextDue, c.view.soonRev, c.changed
+	v := &c.view
+	from := v.nextDue
+	if from == never {
+		*at = dueSearch{} // somebody else has looked
+	} else {
+		at.begin(k, from, v.dueRev, v.written, time.Now().UnixMilli())
+		v.written = never
+	}
 	c.dueNext = false
 	c.mu.Unlock()
 	if from == never {
-		*at = dueSearch{}
-		return nil // somebody else has looked
+		return nil
 	}
-	at.begin(k, from, seen, time.Now().UnixMilli())
 	if set, last := at.next(k); !last {
 		kvs, err := c.q.page(ctx, set)
 		if err != nil {
@@ -38,25 +43,56 @@ func (c *consumer) promoteDue(ctx context.Context) error {
 		at.looked(kvs)
 		return nil
 	}
-	d, soon, err := c.q.firstDue(ctx, max(from, at.until))
+	from = max(from, at.until)
+	d, soon, err := c.q.firstDue(ctx, from)
 	if err != nil {
 		return err
 	}
-	if soon > seen {
-		// A due time was written that from does not take into account: the
-		// watch is to tell of it first.
-		await(ctx, changed, time.Now().Add(time.Second))
-		return pace.Over(ctx)
+	// Of a due time that was written meanwhile, and is before from, the watch is to
+	// tell first.
+	if err := c.hear(ctx, soon); err != nil {
+		return err
+	}
+	if !c.looked(at, d, soon, from) {
+		return nil
+	}
+	val, _ := json.Marshal(d)           // always marshals
+	_, _ = c.q.c.Put(ctx, k.due(), val) // where that fails the others look for themselves
+	return nil
+}
+
+// hear waits until the watch has told of the due time written at a revision, but
+// no longer than a second.
+func (c *consumer) hear(ctx context.Context, rev int64) error {
+	until := time.Now().Add(time.Second)
+	for time.Now().Before(until) {
+		c.mu.Lock()
+		heard, changed := c.view.soonRev >= rev, c.changed
+		c.mu.Unlock()
+		if heard {
+			return nil
+		}
+		await(ctx, changed, until)
+		if err := pace.Over(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// looked takes in what was found behind a search, and that it is over, unless what
+// it went by has changed: it is false then. All due times from from on that were
+// written up to soon are in what was found.
+func (c *consumer) looked(at *dueSearch, d dueValue, soon, from int64) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	v := &c.view
+	if v.soonRev < soon || v.written < from || v.dueRev != at.told {
+		return false
 	}
 	*at = dueSearch{}
-	c.mu.Lock()
-	if d.Rev > c.view.dueRev {
-		c.view.setDue(d)
-	}
-	c.mu.Unlock()
-	v, _ := json.Marshal(d)           // always marshals
-	_, _ = c.q.c.Put(ctx, k.due(), v) // where that fails the others look for themselves
-	return nil
+	v.setDue(d)
+	return true
 }
 
 // firstDue finds the first due time from on, and the revision of the last time

@@ -9,7 +9,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -58,14 +57,14 @@ func (c *deafConn) Read(b []byte) (int, error) {
 // not make them forget it: it may die before it hears of it itself.
 func TestADueTimeThatThePromoterHasNotHeardOfIsNotForgottenByTheOthers(t *testing.T) {
 	for odd := range 2 { // whose turn it is depends on the time
-		inBubble(t, func(w *world) {
+		inBubbles(t, func(w *world) {
 			q := w.queue()
 			hear := make(chan struct{})
 			defer close(hear)
 			var silent atomic.Bool
 			c := w.client(deaf(hear, &silent))
 			a := w.nodeOf(c, w.session(c))
-			synctest.Wait()
+			w.settle()
 			b := w.node()
 			due := time.Now().Add(10*time.Second + time.Duration(odd)*time.Millisecond)
 			_, err := q.Enqueue(w.Context(), "known", queue.At(due))
@@ -75,7 +74,7 @@ func TestADueTimeThatThePromoterHasNotHeardOfIsNotForgottenByTheOthers(t *testin
 			_, err = q.Enqueue(w.Context(), "unheard of", queue.At(due.Add(-20*time.Millisecond)))
 			require.NoError(w, err)
 			time.Sleep(time.Until(due) + 5*time.Millisecond)
-			synctest.Wait()
+			w.settle()
 			a.die()
 			ctx, cancel := context.WithTimeout(w.Context(), 10*time.Second)
 			defer cancel()
@@ -93,7 +92,7 @@ func TestADueTimeThatThePromoterHasNotHeardOfIsNotForgottenByTheOthers(t *testin
 // The server steps over what was removed since the last compaction, so each
 // portion of what is due begins behind the one before.
 func TestManyJobsThatAreDueAtOnceArePromotedWithoutLookingAtThemAgain(t *testing.T) {
-	inBubble(t, func(w *world) {
+	inBubbles(t, func(w *world) {
 		q, n := w.queue(), w.node()
 		for i := range 5 {
 			_, err := q.EnqueueMany(w.Context(), numbered(400), queue.At(time.Now().Add(time.Hour-time.Duration(i)*100*time.Millisecond)))
@@ -123,7 +122,7 @@ func TestManyJobsThatAreDueAtOnceArePromotedWithoutLookingAtThemAgain(t *testing
 // Only the oldest consumers watch the inbox. Workers that are being stopped keep
 // their places as long as their handlers take.
 func TestOutboxJobsComeAlsoWhileTheOldestConsumersAreBeingStopped(t *testing.T) {
-	inBubble(t, func(w *world) {
+	inBubbles(t, func(w *world) {
 		q := w.queue()
 		gate := make(chan struct{})
 		release := sync.OnceFunc(func() { close(gate) })
@@ -146,7 +145,7 @@ func TestOutboxJobsComeAlsoWhileTheOldestConsumersAreBeingStopped(t *testing.T) 
 		require.EqualValues(w, 3, w.stats(q).Claimed)
 		n := w.node()
 		stop()
-		synctest.Wait()
+		w.settle()
 		_, op, err := q.EnqueueOp("outbox")
 		require.NoError(w, err)
 		_, err = q.Client().Txn(w.Context(), etcd.Txn{Then: []etcd.Op{op}})

@@ -4,7 +4,6 @@ import (
 	"context"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -13,7 +12,7 @@ import (
 )
 
 func TestAJobIsEnqueuedReceivedAndAcknowledged(t *testing.T) {
-	inBubble(t, func(w *world) {
+	inBubbles(t, func(w *world) {
 		n := w.node()
 		id, err := w.queue().Enqueue(w.Context(), "hello", queue.Headers(map[string]string{"trace": `"7"`}))
 		require.NoError(w, err)
@@ -33,7 +32,7 @@ func TestAJobIsEnqueuedReceivedAndAcknowledged(t *testing.T) {
 }
 
 func TestJobsComeInTheOrderTheyWereEnqueuedIn(t *testing.T) {
-	inBubble(t, func(w *world) {
+	inBubbles(t, func(w *world) {
 		q, n := w.queue(), w.node()
 		want := numbered(2500 / stride)
 		ids := w.push(q, want...)
@@ -50,7 +49,7 @@ func TestJobsComeInTheOrderTheyWereEnqueuedIn(t *testing.T) {
 }
 
 func TestAReceiveThatWaitsIsWokenByAJob(t *testing.T) {
-	inBubble(t, func(w *world) {
+	inBubbles(t, func(w *world) {
 		q, n := w.queue(), w.node()
 		got := make(chan string, 1)
 		go func() { got <- n.takeOne().Value }()
@@ -63,7 +62,7 @@ func TestAReceiveThatWaitsIsWokenByAJob(t *testing.T) {
 }
 
 func TestEnqueueManyIsAllOrNothing(t *testing.T) {
-	inBubble(t, func(w *world) {
+	inBubbles(t, func(w *world) {
 		q := w.queue()
 		big := strings.Repeat("x", 600_000)
 		_, err := q.EnqueueMany(w.Context(), []string{big, big})
@@ -80,7 +79,7 @@ func TestEnqueueManyIsAllOrNothing(t *testing.T) {
 }
 
 func TestHigherPrioritiesGoFirst(t *testing.T) {
-	inBubble(t, func(w *world) {
+	inBubbles(t, func(w *world) {
 		q := w.queue()
 		for _, j := range []struct {
 			v string
@@ -95,7 +94,7 @@ func TestHigherPrioritiesGoFirst(t *testing.T) {
 }
 
 func TestWeightedPrioritiesDoNotStarveTheLow(t *testing.T) {
-	inBubble(t, func(w *world) {
+	inBubbles(t, func(w *world) {
 		q := w.queue()
 		_, err := q.EnqueueMany(w.Context(), numbered(400), queue.Priority(5))
 		require.NoError(w, err)
@@ -113,7 +112,7 @@ func TestWeightedPrioritiesDoNotStarveTheLow(t *testing.T) {
 }
 
 func TestADelayedJobComesWhenItIsDueAndNotBefore(t *testing.T) {
-	inBubble(t, func(w *world) {
+	inBubbles(t, func(w *world) {
 		q, n := w.queue(), w.node()
 		start := time.Now()
 		id, err := q.Enqueue(w.Context(), "later", queue.Delay(time.Hour))
@@ -136,7 +135,7 @@ func TestADelayedJobComesWhenItIsDueAndNotBefore(t *testing.T) {
 }
 
 func TestAJobThatIsNotAcknowledgedIsTriedAgainUnderItsId(t *testing.T) {
-	inBubble(t, func(w *world) {
+	inBubbles(t, func(w *world) {
 		q, n := w.queue(), w.node()
 		id := w.push(q, "x")[0]
 		for attempt := 1; attempt <= 3; attempt++ {
@@ -172,7 +171,7 @@ type errorString string
 func (e errorString) Error() string { return string(e) }
 
 func TestAnExpiredJobBecomesADeadLetterInsteadOfBeingDelivered(t *testing.T) {
-	inBubble(t, func(w *world) {
+	inBubbles(t, func(w *world) {
 		q := w.queue()
 		old, err := q.Enqueue(w.Context(), "old", queue.TTL(time.Minute))
 		require.NoError(w, err)
@@ -183,7 +182,7 @@ func TestAnExpiredJobBecomesADeadLetterInsteadOfBeingDelivered(t *testing.T) {
 		d := n.takeOne()
 		require.Equal(w, "fresh", d.Value)
 		require.NoError(w, d.Ack(w.Context()))
-		synctest.Wait()
+		w.settle()
 		dead := w.list(q, queue.Dead)
 		require.Len(w, dead, 1)
 		require.Equal(w, old, dead[0].ID)
@@ -193,7 +192,7 @@ func TestAnExpiredJobBecomesADeadLetterInsteadOfBeingDelivered(t *testing.T) {
 }
 
 func TestAReceiveThatEndsKeepsWhatWasClaimedForTheNext(t *testing.T) {
-	inBubble(t, func(w *world) {
+	inBubbles(t, func(w *world) {
 		q, n := w.queue(), w.node(queue.Prefetch(10))
 		w.push(q, numbered(5)...)
 		ctx, cancel := context.WithCancel(w.Context())
@@ -205,7 +204,7 @@ func TestAReceiveThatEndsKeepsWhatWasClaimedForTheNext(t *testing.T) {
 }
 
 func TestWrongArgumentsAreErrorsThatSaySo(t *testing.T) {
-	inBubble(t, func(w *world) {
+	inBubbles(t, func(w *world) {
 		c := w.client()
 		s := w.session(c)
 		_, err := queue.New[string](c, "").Enqueue(w.Context(), "x")
@@ -238,7 +237,7 @@ func TestWrongArgumentsAreErrorsThatSaySo(t *testing.T) {
 }
 
 func TestBytesTravelAsTheyAreAndACodecCanBeGiven(t *testing.T) {
-	inBubble(t, func(w *world) {
+	inBubbles(t, func(w *world) {
 		c := w.client()
 		s := w.session(c)
 		raw := queue.New[[]byte](c, "raw")
@@ -270,7 +269,7 @@ func (shout) Encode(s string) ([]byte, error) { return []byte(strings.ToUpper(s)
 func (shout) Decode(b []byte) (string, error) { return strings.ToLower(string(b)), nil }
 
 func TestNamesDoNotSeeEachOtherAndAreListed(t *testing.T) {
-	inBubble(t, func(w *world) {
+	inBubbles(t, func(w *world) {
 		c := w.client()
 		for _, n := range []string{"a", "a/b", "b c"} {
 			_, err := queue.New[string](c, n).Enqueue(w.Context(), "in "+n)

@@ -17,6 +17,19 @@ const (
 	stepTakeOver = 100 * time.Millisecond
 )
 
+// A promotion and a take-over are some requests, one after the other, and the
+// others hear of it with the last one. Where these take long, steps are longer, so
+// that the others do not come meanwhile.
+const (
+	stepTrips = 8
+	stepMost  = time.Second
+)
+
+// step gives the step of what takes some requests. The caller holds the mutex.
+func (c *consumer) step(least time.Duration) time.Duration {
+	return min(max(least, stepTrips*c.trip), stepMost)
+}
+
 // turn is how long to wait for those in front: base is the revision that told,
 // first how many are to act at once. The caller holds the mutex.
 func (c *consumer) turn(base int64, first int64, step time.Duration) time.Duration {

@@ -3,7 +3,6 @@ package queue_test
 import (
 	"context"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -23,7 +22,7 @@ func (w *world) lateRemoval(key string, remove func() error, meanwhile func()) e
 	got := make(chan error, 1)
 	go func() { got <- remove() }()
 	require.NoError(w, in.Await(w.Context(), 1))
-	synctest.Wait()
+	w.settle()
 	in.Remove()
 	meanwhile()
 	close(late)

@@ -102,6 +102,7 @@ func (c *consumer) appear() error {
 	doubt := false
 	var retries pace.Retries
 	for {
+		begin := time.Now()
 		res, err := c.q.c.Txn(c.life, t)
 		if err == nil {
 			rev := res.Header.Revision
@@ -115,6 +116,7 @@ func (c *consumer) appear() error {
 			c.mu.Lock()
 			defer c.mu.Unlock()
 			c.created, c.doubled = rev, doubt
+			c.trip = time.Since(begin)
 			c.touch()
 			return nil
 		}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -55,7 +54,7 @@ func TestAConsumersOwnJobsDoNotWaitForWhatItDoesForAll(t *testing.T) {
 				w.push(q, "x")
 				d := n.takeOne()
 				require.NoError(w, d.Nack(w.Context(), time.Hour)) // leaves a record that is to be removed
-				synctest.Wait()
+				w.settle()
 				require.Empty(w, w.srv.Keys(data+"claim/"))
 				start := time.Now()
 				require.NoError(w, n.Close(w.Context()))

@@ -3,7 +3,6 @@ package queue_test
 import (
 	"context"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -22,7 +21,7 @@ func (w *world) overtaken(n *node, match func(*etcdtest.Request) bool, settle fu
 	got := make(chan error, 1)
 	go func() { got <- settle() }()
 	require.NoError(w, in.Await(w.Context(), 1))
-	synctest.Wait()
+	w.settle()
 	n.die()
 	meanwhile()
 	close(hold)
@@ -43,7 +42,7 @@ func TestWhatAStaleConsumerHasSentIsRefusedByTheServer(t *testing.T) {
 		},
 	} {
 		t.Run(what, func(t *testing.T) {
-			inBubble(t, func(w *world) {
+			inBubbles(t, func(w *world) {
 				q, a, b := w.queue(), w.node(), w.node()
 				w.push(q, "x", "y")
 				ds := a.take(2)
@@ -68,21 +67,21 @@ func TestWhatAStaleConsumerHasSentIsRefusedByTheServer(t *testing.T) {
 // A claim that arrives when its consumer's presence is gone, and others have
 // looked for its claims already, would never be found again.
 func TestAClaimOfAConsumerThatIsGoneIsRefusedHoweverLateItComes(t *testing.T) {
-	inBubble(t, func(w *world) {
+	inBubbles(t, func(w *world) {
 		q, a := w.queue(), w.node()
 		late := make(chan struct{})
 		in := w.srv.Inject(etcdtest.Fault{Path: txnPath, Times: 1, Late: late, Match: func(r *etcdtest.Request) bool {
 			return r.Puts(data + "claim/" + a.ID() + "/00000001")
 		}})
 		go func() { _, _ = a.Receive(w.Context(), 1) }()
-		synctest.Wait()
+		w.settle()
 		w.push(q, "x")
 		require.NoError(w, in.Await(w.Context(), 1))
 		b := w.node()
 		a.die()
 		time.Sleep(time.Second)
 		close(late)
-		synctest.Wait()
+		w.settle()
 		d := b.takeOne()
 		require.Equal(w, 1, d.Attempt)
 		require.NoError(w, d.Ack(w.Context()))
@@ -93,7 +92,7 @@ func TestAClaimOfAConsumerThatIsGoneIsRefusedHoweverLateItComes(t *testing.T) {
 // Also a claim that is not late: a consumer that has not heard that it is gone
 // gets nothing.
 func TestAPausedQueueIsNotClaimedFromByAConsumerThatHasNotHeard(t *testing.T) {
-	inBubble(t, func(w *world) {
+	inBubbles(t, func(w *world) {
 		q, a := w.queue(), w.node()
 		w.srv.StallWatches()
 		require.NoError(w, q.Pause(w.Context(), "x"))

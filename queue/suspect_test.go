@@ -2,7 +2,6 @@ package queue_test
 
 import (
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -11,13 +10,13 @@ import (
 )
 
 func TestSuspectsAreTakenOneAtATimeInAProcess(t *testing.T) {
-	inBubble(t, func(w *world) {
+	inBubbles(t, func(w *world) {
 		q, a := w.queue(), w.node()
 		w.push(q, numbered(5)...)
 		a.take(5)
 		c := w.client()
 		b, b2 := w.nodeOf(c, w.session(c), queue.Prefetch(10)), w.nodeOf(c, w.session(c), queue.Prefetch(10))
-		synctest.Wait()
+		w.settle()
 		a.die()
 		time.Sleep(time.Second)
 		st := w.stats(q)
@@ -54,7 +53,7 @@ func TestSuspectsAreTakenOneAtATimeInAProcess(t *testing.T) {
 // again. Only that one becomes a dead letter, and the others lose no more than
 // the attempts at which they shared a process with it.
 func TestAPoisonousJobEndsInTheDeadLettersAndDoesNotTakeItsNeighboursAlong(t *testing.T) {
-	inBubble(t, func(w *world) {
+	inBubbles(t, func(w *world) {
 		q := w.queue()
 		ids := w.push(q, "a", "b", "poison", "c", "d", "e")
 		done := map[string]int{}
@@ -103,7 +102,7 @@ func TestAPoisonousJobEndsInTheDeadLettersAndDoesNotTakeItsNeighboursAlong(t *te
 }
 
 func TestAJobThatNeverCrashedAloneIsNotMadeADeadLetter(t *testing.T) {
-	inBubble(t, func(w *world) {
+	inBubbles(t, func(w *world) {
 		q := w.queue()
 		w.push(q, "a", "b")
 		for i := range 4 {
@@ -121,7 +120,7 @@ func TestAJobThatNeverCrashedAloneIsNotMadeADeadLetter(t *testing.T) {
 }
 
 func TestASuspectThatFailsWithoutACrashIsSuspectNoMore(t *testing.T) {
-	inBubble(t, func(w *world) {
+	inBubbles(t, func(w *world) {
 		q, a := w.queue(), w.node()
 		w.push(q, "x")
 		a.takeOne()

@@ -2,7 +2,6 @@ package queue_test
 
 import (
 	"context"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -42,7 +41,8 @@ func (a *act) finish() {
 	// Of an enqueue whose outcome was left open a delayed one may be there.
 	_, err := helper.q.Purge(context.Background(), queue.Delayed)
 	require.NoError(a, err)
-	synctest.Wait()
+	a.settle()
+	a.atRest()
 
 	log := a.audit(append(a.removed, a.openEnded()...)...)
 	require.Empty(a, log.Left())

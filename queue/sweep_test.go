@@ -84,7 +84,8 @@ func TestWhateverBefallsAnyTransaction(t *testing.T) {
 			for step := i % stride; ; step += stride {
 				hit := false
 				ok := t.Run(fmt.Sprint("request ", step), func(t *testing.T) {
-					inBubble(t, func(w *world) { hit = w.suffer(m, step) }, etcdtest.WithMembers(3))
+					latency := time.Duration((i+step)%2) * usual // for every other one
+					inBubbleWith(t, latency, func(w *world) { hit = w.suffer(m, step) }, etcdtest.WithMembers(3))
 				})
 				if !ok {
 					return

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -16,7 +15,7 @@ import (
 )
 
 func TestAJobOfADeadConsumerIsTakenOverAtOnceAtOneAttemptMore(t *testing.T) {
-	inBubble(t, func(w *world) {
+	inBubbles(t, func(w *world) {
 		q, a, b := w.queue(), w.node(), w.node()
 		id := w.push(q, "x")[0]
 		d := a.takeOne()
@@ -42,7 +41,7 @@ func TestAJobOfADeadConsumerIsTakenOverAtOnceAtOneAttemptMore(t *testing.T) {
 }
 
 func TestAStaleGuardFailsInTheCallersTransaction(t *testing.T) {
-	inBubble(t, func(w *world) {
+	inBubbles(t, func(w *world) {
 		q, a, b := w.queue(), w.node(), w.node()
 		w.push(q, "x")
 		stale := a.takeOne()
@@ -62,7 +61,7 @@ func TestAStaleGuardFailsInTheCallersTransaction(t *testing.T) {
 }
 
 func TestAGuardEndsWithItsJobThoughTheClaimOfItsNeighboursGoesOn(t *testing.T) {
-	inBubble(t, func(w *world) {
+	inBubbles(t, func(w *world) {
 		q, n := w.queue(), w.node()
 		w.push(q, "acknowledged", "put off", "kept")
 		ds := n.take(3)
@@ -82,7 +81,7 @@ func TestAGuardEndsWithItsJobThoughTheClaimOfItsNeighboursGoesOn(t *testing.T) {
 }
 
 func TestAConsumerWhosePresenceIsGoneEndsWithACause(t *testing.T) {
-	inBubble(t, func(w *world) {
+	inBubbles(t, func(w *world) {
 		q, a, b := w.queue(), w.node(), w.node()
 		w.push(q, "x")
 		d := a.takeOne()
@@ -103,7 +102,7 @@ func TestAConsumerWhosePresenceIsGoneEndsWithACause(t *testing.T) {
 }
 
 func TestAConsumerOfAnExpiredSessionSaysSo(t *testing.T) {
-	inBubble(t, func(w *world) {
+	inBubbles(t, func(w *world) {
 		a := w.node()
 		a.die()
 		_, err := a.Receive(w.Context(), 1)
@@ -122,7 +121,7 @@ func etcdExpired(err error) bool {
 }
 
 func TestAHungHandlerLosesItsClaimAtTheMaximumAge(t *testing.T) {
-	inBubble(t, func(w *world) {
+	inBubbles(t, func(w *world) {
 		q, a, b := w.queue(), w.node(queue.MaxClaimAge(time.Minute)), w.node()
 		w.push(q, "x")
 		start := time.Now()
@@ -140,7 +139,7 @@ func TestAHungHandlerLosesItsClaimAtTheMaximumAge(t *testing.T) {
 }
 
 func TestWhatWasClaimedWithAHungJobAndNotBegunGoesBackAtNoAttempt(t *testing.T) {
-	inBubble(t, func(w *world) {
+	inBubbles(t, func(w *world) {
 		q := w.queue()
 		w.push(q, "hangs", "x", "y")
 		a := w.node(queue.Prefetch(2), queue.MaxClaimAge(time.Minute))
@@ -159,7 +158,7 @@ func TestWhatWasClaimedWithAHungJobAndNotBegunGoesBackAtNoAttempt(t *testing.T) 
 // A process that claims in advance and then hangs, or forgets to receive, does not
 // keep from others for ever what it has not begun.
 func TestJobsClaimedInAdvanceGoToOthersWhenNobodyReceivesThem(t *testing.T) {
-	inBubble(t, func(w *world) {
+	inBubbles(t, func(w *world) {
 		q, a := w.queue(), w.node(queue.Prefetch(10), queue.MaxClaimAge(time.Minute))
 		w.push(q, numbered(10)...)
 		require.NoError(w, a.takeOne().Ack(w.Context()))
@@ -174,15 +173,15 @@ func TestJobsClaimedInAdvanceGoToOthersWhenNobodyReceivesThem(t *testing.T) {
 		w.push(q, "more")
 		require.Equal(w, "more", b.takeOne().Value, "it claims nothing more in advance")
 		go func() { _, _ = a.Receive(w.Context(), 1) }()
-		synctest.Wait()
+		w.settle()
 		w.push(q, numbered(12)...)
-		synctest.Wait()
+		w.settle()
 		require.Greater(w, w.stats(q).Claimed, int64(1), "until somebody receives")
 	})
 }
 
 func TestWhatCannotBeHandedBackIsHandedBackLater(t *testing.T) {
-	inBubble(t, func(w *world) {
+	inBubbles(t, func(w *world) {
 		q, a := w.queue(), w.node(queue.Prefetch(10), queue.MaxClaimAge(time.Minute))
 		w.push(q, numbered(10)...)
 		d := a.takeOne()
@@ -201,7 +200,7 @@ func TestWhatCannotBeHandedBackIsHandedBackLater(t *testing.T) {
 }
 
 func TestAnOperatorCanReclaim(t *testing.T) {
-	inBubble(t, func(w *world) {
+	inBubbles(t, func(w *world) {
 		q, a, b := w.queue(), w.node(), w.node()
 		w.push(q, "x")
 		d := a.takeOne()
@@ -222,7 +221,7 @@ func TestAnOperatorCanReclaim(t *testing.T) {
 }
 
 func TestTheClaimsOfAConsumerThatDiedWhileNobodyLookedAreTakenOver(t *testing.T) {
-	inBubble(t, func(w *world) {
+	inBubbles(t, func(w *world) {
 		q, a := w.queue(), w.node()
 		w.push(q, numbered(3)...)
 		ds := a.take(3)
@@ -244,7 +243,7 @@ func TestTheClaimsOfAConsumerThatDiedWhileNobodyLookedAreTakenOver(t *testing.T)
 }
 
 func TestManyConsumersTakeOverADeadOnesClaimsOnce(t *testing.T) {
-	inBubble(t, func(w *world) {
+	inBubbles(t, func(w *world) {
 		q, a := w.queue(), w.node()
 		w.push(q, numbered(10)...)
 		a.take(10)
@@ -279,7 +278,7 @@ func TestManyConsumersTakeOverADeadOnesClaimsOnce(t *testing.T) {
 
 // The server has the last word on who is dead.
 func TestTheClaimsOfAConsumerThatIsThereAreNotTakenOver(t *testing.T) {
-	inBubble(t, func(w *world) {
+	inBubbles(t, func(w *world) {
 		q, a := w.queue(), w.node()
 		w.node()
 		w.push(q, "x")

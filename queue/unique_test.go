@@ -3,7 +3,6 @@ package queue_test
 import (
 	"fmt"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -14,7 +13,7 @@ import (
 )
 
 func TestAUniqueKeyIsTakenUntilTheJobIsDone(t *testing.T) {
-	inBubble(t, func(w *world) {
+	inBubbles(t, func(w *world) {
 		q, n := w.queue(), w.node()
 		first, err := q.Enqueue(w.Context(), "a", queue.Unique("order/17"))
 		require.NoError(w, err)
@@ -42,7 +41,7 @@ func TestAUniqueKeyIsTakenUntilTheJobIsDone(t *testing.T) {
 }
 
 func TestADeadLetterDoesNotBlockItsUniqueSuccessor(t *testing.T) {
-	inBubble(t, func(w *world) {
+	inBubbles(t, func(w *world) {
 		q, n := w.queue(), w.node()
 		id, err := q.Enqueue(w.Context(), "a", queue.Unique("k"))
 		require.NoError(w, err)
@@ -68,7 +67,7 @@ func TestADeadLetterDoesNotBlockItsUniqueSuccessor(t *testing.T) {
 }
 
 func TestAUniqueWindowBlocksForItsTimeDoneOrNot(t *testing.T) {
-	inBubble(t, func(w *world) {
+	inBubbles(t, func(w *world) {
 		q, n := w.queue(), w.node()
 		enqueue := func() error {
 			_, err := q.Enqueue(w.Context(), "a", queue.UniqueFor("k", 10*time.Minute))
@@ -89,7 +88,7 @@ func TestAUniqueWindowBlocksForItsTimeDoneOrNot(t *testing.T) {
 
 // At once, also while there is nobody who clears up.
 func TestAnOutboxJobTakesAUniqueKeyWhoseWindowIsOver(t *testing.T) {
-	inBubble(t, func(w *world) {
+	inBubbles(t, func(w *world) {
 		q := w.queue()
 		first, err := q.Enqueue(w.Context(), "a", queue.UniqueFor("k", time.Minute))
 		require.NoError(w, err)
@@ -129,7 +128,7 @@ func TestAnOutboxJobTakesAUniqueKeyWhoseWindowIsOver(t *testing.T) {
 }
 
 func TestSomebodyElsesBytesAmongTheWindowsStayAndStopNobody(t *testing.T) {
-	inBubble(t, func(w *world) {
+	inBubbles(t, func(w *world) {
 		q, n := w.queue(), w.node()
 		_, err := q.Enqueue(w.Context(), "a", queue.UniqueFor("k", time.Minute))
 		require.NoError(w, err)
@@ -143,7 +142,7 @@ func TestSomebodyElsesBytesAmongTheWindowsStayAndStopNobody(t *testing.T) {
 }
 
 func TestEqualUniqueKeysThatMeetInABatchAreSettledFirstComeFirst(t *testing.T) {
-	inBubble(t, func(w *world) {
+	inBubbles(t, func(w *world) {
 		q := w.queue()
 		w.push(q, "warm up")
 		const many = 500
@@ -179,19 +178,19 @@ func TestEqualUniqueKeysThatMeetInABatchAreSettledFirstComeFirst(t *testing.T) {
 // An ack frees the key, its reply is lost, and before it is repeated somebody
 // else takes the key; a neighbour keeps the claim alive.
 func TestAnAckThatIsRepeatedDoesNotFreeTheUniqueKeyOfASuccessor(t *testing.T) {
-	inBubble(t, func(w *world) {
+	inBubbles(t, func(w *world) {
 		q, n := w.queue(), w.node()
 		_, err := q.Enqueue(w.Context(), "a", queue.Unique("k"))
 		require.NoError(w, err)
 		w.push(q, "neighbour")
-		synctest.Wait() // it knows of both, and claims them together
+		w.settle() // it knows of both, and claims them together
 		ds := n.take(2)
 		cut := make(chan struct{})
 		in := w.srv.Inject(etcdtest.Fault{Path: txnPath, Times: 1, HoldReply: cut, LoseReply: true})
 		got := make(chan error)
 		go func() { got <- ds[0].Ack(w.Context()) }()
 		require.NoError(w, in.Await(w.Context(), 1))
-		synctest.Wait()
+		w.settle()
 		successor, err := q.Enqueue(w.Context(), "b", queue.Unique("k"))
 		require.NoError(w, err)
 		close(cut)

@@ -28,6 +28,7 @@ type view struct {
 	soon    []soonAt
 
 	soonRev int64 // of the last due time written that was seen
+	written int64 // the first of those written since what is due was looked for last
 
 	inbox inboxView // of those who watch it
 }
@@ -50,7 +51,7 @@ type soonAt struct{ rev, due int64 }
 const never = math.MaxInt64
 
 func (v *view) reset() {
-	*v = view{free: make(map[string]spot), gone: make(map[string]spot), nextDue: never, inbox: v.inbox}
+	*v = view{free: make(map[string]spot), gone: make(map[string]spot), nextDue: never, written: never, inbox: v.inbox}
 }
 
 // seeControl takes in one key below c/, as it is or as it changes.
@@ -138,7 +139,7 @@ type dueValue struct {
 const maxSoon = 64
 
 func (v *view) addSoon(s soonAt) {
-	v.nextDue = min(v.nextDue, s.due)
+	v.nextDue, v.written = min(v.nextDue, s.due), min(v.written, s.due)
 	if v.soon = append(v.soon, s); len(v.soon) > maxSoon {
 		// Kept as one: a due time that is looked at too early does no harm.
 		v.soon[1] = soonAt{v.soon[1].rev, min(v.soon[0].due, v.soon[1].due)}

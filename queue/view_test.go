@@ -3,7 +3,6 @@ package queue_test
 import (
 	"context"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -21,7 +20,7 @@ func claimsOf(n *node) func(*etcdtest.Request) bool {
 
 // The watch tells that a claim was made and taken away before its answer comes.
 func TestAClaimThatIsTakenAwayBeforeItsAnswerArrivesIsKnownToBeLost(t *testing.T) {
-	inBubble(t, func(w *world) {
+	inBubbles(t, func(w *world) {
 		q, n := w.queue(), w.node()
 		hold := make(chan struct{})
 		in := w.srv.Inject(etcdtest.Fault{Path: txnPath, Times: 1, HoldReply: hold, Match: claimsOf(n)})
@@ -37,14 +36,14 @@ func TestAClaimThatIsTakenAwayBeforeItsAnswerArrivesIsKnownToBeLost(t *testing.T
 		}()
 		w.push(q, "x")
 		require.NoError(w, in.Await(w.Context(), 1))
-		synctest.Wait()
+		w.settle()
 		taken, err := q.Reclaim(w.Context(), n.ID())
 		require.NoError(w, err)
 		require.Equal(w, 1, taken)
 		other := w.node()
 		d := other.takeOne()
 		close(hold)
-		synctest.Wait()
+		w.settle()
 		select {
 		case ds := <-got: // then it must be told
 			require.ErrorIs(w, context.Cause(ds[0].Context()), queue.ErrClaimLost)
@@ -60,13 +59,13 @@ func TestAClaimThatIsTakenAwayBeforeItsAnswerArrivesIsKnownToBeLost(t *testing.T
 // A claim that is refused because the queue is paused says nothing of the record
 // that it was to be made from.
 func TestWhatWasGivenBackIsClaimedAfterAPauseThatTheConsumerHadNotHeardOf(t *testing.T) {
-	inBubble(t, func(w *world) {
+	inBubbles(t, func(w *world) {
 		q, a, n := w.queue(), w.node(), w.node()
 		w.push(q, "x")
 		d := a.takeOne()
 		require.NoError(w, d.Return(w.Context()))
 		require.NoError(w, a.Close(w.Context()))
-		synctest.Wait()
+		w.settle()
 		w.srv.StallWatches()
 		require.NoError(w, q.Pause(w.Context(), "x"))
 		n.none(time.Second)
@@ -84,7 +83,7 @@ func TestWhatWasGivenBackIsClaimedAfterAPauseThatTheConsumerHadNotHeardOf(t *tes
 // The answer of a claim that found the queue paused comes when the watch has
 // been started again, and has shown that it is not.
 func TestALateAnswerThatTheQueueIsPausedDoesNotOutliveThePause(t *testing.T) {
-	inBubble(t, func(w *world) {
+	inBubbles(t, func(w *world) {
 		q, n := w.queue(), w.node()
 		w.srv.StallWatches()
 		require.NoError(w, q.Pause(w.Context(), "x"))
@@ -94,7 +93,7 @@ func TestALateAnswerThatTheQueueIsPausedDoesNotOutliveThePause(t *testing.T) {
 		got := make(chan error, 1)
 		go func() { got <- n.takeOne().Ack(w.Context()) }()
 		require.NoError(w, in.Await(w.Context(), 1))
-		synctest.Wait()
+		w.settle()
 		require.NoError(w, q.Resume(w.Context()))
 		require.NoError(w, w.srv.Compact(w.srv.Revision()))
 		w.srv.DropWatches()

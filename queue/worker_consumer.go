@@ -55,6 +55,7 @@ func (c *consumer) handBackFrom(ctx context.Context, keep int) error {
 	for _, d := range ds {
 		d.at = started
 	}
+	c.handing++
 	c.mu.Unlock()
 	return c.handOver(ctx, ds)
 }

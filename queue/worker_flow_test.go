@@ -8,7 +8,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -19,7 +18,7 @@ import (
 )
 
 func TestManyJobsThatAreDoneAtOnceAreAcknowledgedTogether(t *testing.T) {
-	inShop(t, func(s *shop) {
+	inShops(t, func(s *shop) {
 		s.push(many(400)...)
 		gate := make(chan struct{})
 		c := s.work(func(context.Context, *queue.Delivery[string]) error {
@@ -38,7 +37,7 @@ func TestManyJobsThatAreDoneAtOnceAreAcknowledgedTogether(t *testing.T) {
 }
 
 func TestAHandlerIsFreeForTheNextJobWhileItsLastIsBeingAcknowledged(t *testing.T) {
-	inShop(t, func(s *shop) {
+	inShops(t, func(s *shop) {
 		s.push("1", "2", "3")
 		var began atomic.Int32
 		slow := s.srv.Inject(etcdtest.Fault{Path: "/v3/kv/txn", Delay: 10 * time.Second,
@@ -59,7 +58,7 @@ func TestAHandlerIsFreeForTheNextJobWhileItsLastIsBeingAcknowledged(t *testing.T
 }
 
 func TestFastHandlersHaveJobsAtHandAndWhatTurnsOutTooMuchIsHandedBack(t *testing.T) {
-	inShop(t, func(s *shop) {
+	inShops(t, func(s *shop) {
 		s.push(many(1000)...)
 		slow := make([]string, 500)
 		for i := range slow {
@@ -96,7 +95,7 @@ func TestFastHandlersHaveJobsAtHandAndWhatTurnsOutTooMuchIsHandedBack(t *testing
 }
 
 func TestAWorkerOfLongJobsClaimsNoneInAdvance(t *testing.T) {
-	inShop(t, func(s *shop) {
+	inShops(t, func(s *shop) {
 		s.push(many(50)...)
 		c := s.work(func(context.Context, *queue.Delivery[string]) error {
 			time.Sleep(time.Second)
@@ -112,7 +111,7 @@ func TestAWorkerOfLongJobsClaimsNoneInAdvance(t *testing.T) {
 }
 
 func TestWhenAllHandlersHangOthersGetWhatWasClaimedInAdvance(t *testing.T) {
-	inShop(t, func(s *shop) {
+	inShops(t, func(s *shop) {
 		s.push(many(500)...)
 		release := make(chan struct{})
 		defer close(release)
@@ -135,7 +134,7 @@ func TestWhenAllHandlersHangOthersGetWhatWasClaimedInAdvance(t *testing.T) {
 }
 
 func TestWithEtcdFullJobsAreStillDoneAndFailuresWait(t *testing.T) {
-	inShop(t, func(s *shop) {
+	inShops(t, func(s *shop) {
 		s.push("fine", "fails")
 		gate := make(chan struct{})
 		c := s.work(func(_ context.Context, d *queue.Delivery[string]) error {
@@ -159,7 +158,7 @@ func TestWithEtcdFullJobsAreStillDoneAndFailuresWait(t *testing.T) {
 }
 
 func TestJobsWhoseAcknowledgementsRepliesAreLostAreDoneOnce(t *testing.T) {
-	inShop(t, func(s *shop) {
+	inShops(t, func(s *shop) {
 		s.push(many(20)...)
 		// The transactions that delete jobs are acknowledgements.
 		lost := s.srv.Inject(etcdtest.Fault{Path: "/v3/kv/txn", Times: 3, LoseReply: true, Match: func(r *etcdtest.Request) bool {
@@ -186,7 +185,7 @@ func TestJobsWhoseAcknowledgementsRepliesAreLostAreDoneOnce(t *testing.T) {
 }
 
 func TestJobsOfAWorkerThatDiesAreTakenOverByOthers(t *testing.T) {
-	inShop(t, func(s *shop) {
+	inShops(t, func(s *shop) {
 		s.push(many(10)...)
 		dead := make(chan struct{}) // closed when all is over
 		defer close(dead)
@@ -219,7 +218,7 @@ func TestJobsOfAWorkerThatDiesAreTakenOverByOthers(t *testing.T) {
 }
 
 func TestAWorkerStopsInTimeAlthoughEtcdDoesNotAnswer(t *testing.T) {
-	inShop(t, func(s *shop) {
+	inShops(t, func(s *shop) {
 		s.push(many(10)...)
 		c := s.work(func(context.Context, *queue.Delivery[string]) error {
 			time.Sleep(time.Second)
@@ -232,6 +231,6 @@ func TestAWorkerStopsInTimeAlthoughEtcdDoesNotAnswer(t *testing.T) {
 		require.Error(s, c.ended())
 		require.Less(s, time.Since(begin), time.Minute)
 		s.srv.Resume(0)
-		synctest.Wait()
+		s.settle()
 	})
 }

@@ -29,7 +29,7 @@ func (s *shop) claims() (claims, batches int) {
 }
 
 func TestJobsThatComeFastAndFewAtATimeAreClaimedManyAtATime(t *testing.T) {
-	inShop(t, func(s *shop) {
+	inShops(t, func(s *shop) {
 		s.srv.Inject(etcdtest.Fault{Path: "/v3/kv/txn", Delay: time.Millisecond})
 		c := s.work(func(context.Context, *queue.Delivery[string]) error { return nil },
 			func(cfg *queue.WorkerConfig) { cfg.Concurrency = 16 })
@@ -55,7 +55,7 @@ func TestJobsThatComeFastAndFewAtATimeAreClaimedManyAtATime(t *testing.T) {
 }
 
 func TestWhatIsAtHandIsFilledUpByHalves(t *testing.T) {
-	inShop(t, func(s *shop) {
+	inShops(t, func(s *shop) {
 		s.push(many(400)...)
 		c := s.work(func(context.Context, *queue.Delivery[string]) error {
 			time.Sleep(10 * time.Millisecond)

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -18,27 +17,18 @@ import (
 // A shop is a queue of strings in an in-memory etcd in a bubble, where time is
 // virtual: a place where workers work.
 type shop struct {
-	*testing.T
-	srv *etcdtest.Server
-	q   *queue.Queue[string] // the test's own
+	*world
+	q *queue.Queue[string] // the test's own
 }
 
-func inShop(t *testing.T, f func(s *shop), opts ...etcdtest.Option) {
+// inShops tells a story twice, as inBubbles does.
+func inShops(t *testing.T, f func(s *shop), opts ...etcdtest.Option) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
-		s := &shop{T: t, srv: etcdtest.Start(t, opts...)}
+	inBubbles(t, func(w *world) {
+		s := &shop{world: w}
 		s.q = queue.New[string](s.client(), "jobs")
 		f(s)
-	})
-}
-
-// client makes a client of its own, as another process has.
-func (s *shop) client() *etcd.Client {
-	s.Helper()
-	c, err := etcd.New(etcd.Config{Endpoints: s.srv.URLs(), Dial: s.srv.Dial})
-	require.NoError(s, err)
-	s.Cleanup(func() { require.NoError(s, c.Close()) })
-	return c
+	}, opts...)
 }
 
 // push adds jobs and gives their ids.
@@ -143,7 +133,7 @@ func (c *crew) ended() error {
 // runs asserts that Run has not returned.
 func (c *crew) runs() {
 	c.s.Helper()
-	synctest.Wait()
+	c.s.settle()
 	select {
 	case err := <-c.done:
 		c.s.Fatalf("Run has returned: %v", err)

@@ -16,7 +16,7 @@ import (
 var errBroken = errors.New("the mill is broken")
 
 func TestAJobThatFailsIsTriedAgainAfterDoublingDelaysAndThenIsADeadLetter(t *testing.T) {
-	inShop(t, func(s *shop) {
+	inShops(t, func(s *shop) {
 		ids := s.push("one")
 		var mu sync.Mutex
 		var at []time.Time
@@ -48,7 +48,7 @@ func TestAJobThatFailsIsTriedAgainAfterDoublingDelaysAndThenIsADeadLetter(t *tes
 }
 
 func TestDelaysOfJobsThatFailTogetherAreSpread(t *testing.T) {
-	inShop(t, func(s *shop) {
+	inShops(t, func(s *shop) {
 		var jobs []string
 		for range 50 {
 			jobs = append(jobs, "job")
@@ -71,7 +71,7 @@ func TestDelaysOfJobsThatFailTogetherAreSpread(t *testing.T) {
 }
 
 func TestHandlersMaySayWhatIsToBeDone(t *testing.T) {
-	inShop(t, func(s *shop) {
+	inShops(t, func(s *shop) {
 		s.push("permanent", "later", "snooze")
 		c := s.work(func(_ context.Context, d *queue.Delivery[string]) error {
 			switch d.Value {
@@ -116,7 +116,7 @@ func TestHandlersMaySayWhatIsToBeDone(t *testing.T) {
 }
 
 func TestAPanicIsAFailureWithItsStackAndTheWorkerGoesOn(t *testing.T) {
-	inShop(t, func(s *shop) {
+	inShops(t, func(s *shop) {
 		s.push("panic", "exit", "fine")
 		c := s.work(func(_ context.Context, d *queue.Delivery[string]) error {
 			switch d.Value {
@@ -142,7 +142,7 @@ func TestAPanicIsAFailureWithItsStackAndTheWorkerGoesOn(t *testing.T) {
 }
 
 func TestPanicsOfTheUsersHooksHurtNobody(t *testing.T) {
-	inShop(t, func(s *shop) {
+	inShops(t, func(s *shop) {
 		s.push("one")
 		c := s.work(func(context.Context, *queue.Delivery[string]) error { return errBroken },
 			func(cfg *queue.WorkerConfig) {
@@ -157,7 +157,7 @@ func TestPanicsOfTheUsersHooksHurtNobody(t *testing.T) {
 }
 
 func TestAJobThatTakesTooLongFails(t *testing.T) {
-	inShop(t, func(s *shop) {
+	inShops(t, func(s *shop) {
 		s.push("one")
 		c := s.work(hang, drain, func(cfg *queue.WorkerConfig) { cfg.Timeout, cfg.MaxAttempts = 3*time.Second, 2 })
 		require.NoError(s, c.ended())
@@ -170,7 +170,7 @@ func TestAJobThatTakesTooLongFails(t *testing.T) {
 }
 
 func TestRetryDecidesHowLongToWait(t *testing.T) {
-	inShop(t, func(s *shop) {
+	inShops(t, func(s *shop) {
 		s.push("one")
 		c := s.work(func(context.Context, *queue.Delivery[string]) error { return errBroken }, func(cfg *queue.WorkerConfig) {
 			cfg.Retry = func(j queue.Job, err error) time.Duration {

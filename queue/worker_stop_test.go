@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -29,14 +28,15 @@ func many(n int) (jobs []string) {
 }
 
 func TestASoftStopHandsBackAtOnceWhatIsNotBegunAndLetsTheRestFinish(t *testing.T) {
-	inShop(t, func(s *shop) {
+	inShops(t, func(s *shop) {
 		s.push(many(20)...)
 		c := s.work(func(ctx context.Context, _ *queue.Delivery[string]) error {
 			time.Sleep(20 * time.Second)
 			return ctx.Err()
 		}, prefetch(10))
 		soon()
-		require.EqualValues(s, 14, s.stats().Claimed)
+		// What is claimed before the worker asks for the first ones may do.
+		require.Contains(s, []int64{10, 14}, s.stats().Claimed)
 		c.stop()
 		c.runs()
 		st := s.stats()
@@ -59,7 +59,7 @@ func TestASoftStopHandsBackAtOnceWhatIsNotBegunAndLetsTheRestFinish(t *testing.T
 }
 
 func TestAfterTheStopTimeoutHandlersAreToldAndTheirJobsGoBackAtNoAttempt(t *testing.T) {
-	inShop(t, func(s *shop) {
+	inShops(t, func(s *shop) {
 		s.push(many(3)...)
 		c := s.work(hang, func(cfg *queue.WorkerConfig) { cfg.StopTimeout = 5 * time.Second })
 		soon()
@@ -82,7 +82,7 @@ func TestAfterTheStopTimeoutHandlersAreToldAndTheirJobsGoBackAtNoAttempt(t *test
 }
 
 func TestAHandlerThatFinishesInSpiteOfAHardStopHasItsJobDone(t *testing.T) {
-	inShop(t, func(s *shop) {
+	inShops(t, func(s *shop) {
 		s.push("one")
 		c := s.work(func(ctx context.Context, _ *queue.Delivery[string]) error {
 			<-ctx.Done()
@@ -98,7 +98,7 @@ func TestAHandlerThatFinishesInSpiteOfAHardStopHasItsJobDone(t *testing.T) {
 }
 
 func TestStopNowEndsASoftStop(t *testing.T) {
-	inShop(t, func(s *shop) {
+	inShops(t, func(s *shop) {
 		s.push("one")
 		c := s.work(hang, func(cfg *queue.WorkerConfig) { cfg.StopTimeout = -1 })
 		soon()
@@ -113,7 +113,7 @@ func TestStopNowEndsASoftStop(t *testing.T) {
 }
 
 func TestHandlersThatDoNotReturnAreNamedAndTheirJobsGoToOthers(t *testing.T) {
-	inShop(t, func(s *shop) {
+	inShops(t, func(s *shop) {
 		ids := s.push("deaf", "fine")
 		release := make(chan struct{})
 		returned := make(chan struct{})
@@ -142,13 +142,13 @@ func TestHandlersThatDoNotReturnAreNamedAndTheirJobsGoToOthers(t *testing.T) {
 
 		close(release) // too late: it changes nothing, and hurts nobody
 		<-returned
-		synctest.Wait()
+		s.settle()
 		require.Equal(s, []queue.Verdict{queue.Done, queue.Lost}, c.verdicts())
 	})
 }
 
 func TestAWorkerWhoseSessionEndsTellsItsHandlersAndReturnsTheCause(t *testing.T) {
-	inShop(t, func(s *shop) {
+	inShops(t, func(s *shop) {
 		s.push("one")
 		c := s.work(hang)
 		soon()
@@ -165,7 +165,7 @@ func TestAWorkerWhoseSessionEndsTellsItsHandlersAndReturnsTheCause(t *testing.T)
 }
 
 func TestAJobTakenFromAHangingHandlerIsLostToIt(t *testing.T) {
-	inShop(t, func(s *shop) {
+	inShops(t, func(s *shop) {
 		s.push("one")
 		var first atomic.Bool
 		c := s.work(func(ctx context.Context, d *queue.Delivery[string]) error {
@@ -193,7 +193,7 @@ func TestAJobTakenFromAHangingHandlerIsLostToIt(t *testing.T) {
 }
 
 func TestAWorkerThatDrainsWaitsForWhatOthersHaveAndWhatIsDelayed(t *testing.T) {
-	inShop(t, func(s *shop) {
+	inShops(t, func(s *shop) {
 		s.push("slow")
 		slow := s.work(func(context.Context, *queue.Delivery[string]) error {
 			time.Sleep(10 * time.Second)

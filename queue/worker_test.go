@@ -15,7 +15,7 @@ import (
 )
 
 func TestAWorkerWorksOffEveryJobOnce(t *testing.T) {
-	inShop(t, func(s *shop) {
+	inShops(t, func(s *shop) {
 		var jobs []string
 		for i := range 500 {
 			jobs = append(jobs, fmt.Sprint(i))
@@ -40,7 +40,7 @@ func TestAWorkerWorksOffEveryJobOnce(t *testing.T) {
 }
 
 func TestAWorkerRunsAsManyJobsAtOnceAsItIsTold(t *testing.T) {
-	inShop(t, func(s *shop) {
+	inShops(t, func(s *shop) {
 		s.push("1", "2", "3", "4", "5", "6", "7", "8", "9")
 		var now, most atomic.Int32
 		c := s.work(func(context.Context, *queue.Delivery[string]) error {
@@ -57,7 +57,7 @@ func TestAWorkerRunsAsManyJobsAtOnceAsItIsTold(t *testing.T) {
 }
 
 func TestAJobThatComesWhileTheWorkerWaitsIsBegunAtOnce(t *testing.T) {
-	inShop(t, func(s *shop) {
+	inShops(t, func(s *shop) {
 		began := make(chan time.Time, 1)
 		c := s.work(func(context.Context, *queue.Delivery[string]) error {
 			began <- time.Now()
@@ -74,7 +74,7 @@ func TestAJobThatComesWhileTheWorkerWaitsIsBegunAtOnce(t *testing.T) {
 
 func TestMiddlewareIsCalledFirstOneOutermostAndMayChangeContextAndError(t *testing.T) {
 	type key struct{}
-	inShop(t, func(s *shop) {
+	inShops(t, func(s *shop) {
 		s.push("one")
 		var mu sync.Mutex
 		var calls []string
@@ -107,7 +107,7 @@ func TestMiddlewareIsCalledFirstOneOutermostAndMayChangeContextAndError(t *testi
 }
 
 func TestAHandlerMaySettleTheDeliveryItself(t *testing.T) {
-	inShop(t, func(s *shop) {
+	inShops(t, func(s *shop) {
 		s.push("ack", "dead", "nack")
 		c := s.work(func(ctx context.Context, d *queue.Delivery[string]) error {
 			switch d.Value {
@@ -133,7 +133,7 @@ func TestAHandlerMaySettleTheDeliveryItself(t *testing.T) {
 }
 
 func TestRunRefusesAConfigurationThatMakesNoSense(t *testing.T) {
-	inShop(t, func(s *shop) {
+	inShops(t, func(s *shop) {
 		for _, c := range []struct {
 			change func(*queue.WorkerConfig)
 			says   string
@@ -154,7 +154,7 @@ func TestRunRefusesAConfigurationThatMakesNoSense(t *testing.T) {
 }
 
 func TestAWorkerRunsOnce(t *testing.T) {
-	inShop(t, func(s *shop) {
+	inShops(t, func(s *shop) {
 		c := s.work(hang)
 		soon()
 		require.ErrorContains(s, c.Run(s.Context()), "can run once")
