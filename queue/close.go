@@ -100,14 +100,14 @@ func (c *consumer) leave(ctx context.Context, created int64) error {
 }
 
 // still waits until nothing is under way and all records are cared for. Jobs that
-// could not be made dead letters, because etcd is full for instance, are left to
-// those who take over.
+// could not be made dead letters, and claims that could not be handed back, because
+// etcd is full for instance, are left to those who take over.
 func (c *consumer) still(ctx context.Context) error {
 	for {
 		c.mu.Lock()
 		busy := c.claiming != 0 || c.handing > 0 || len(c.finished) > 0 || len(c.dooms) > 0 && c.notYet["bury"].IsZero()
 		for n := range c.records {
-			busy = busy || c.claims[n] == nil && !c.ended[n]
+			busy = busy || c.claims[n] == nil && !c.ended[n] && c.notYet["adopt"].IsZero()
 		}
 		changed := c.changed
 		c.mu.Unlock()

@@ -112,10 +112,13 @@ func TestManyJobsThatAreDueAtOnceArePromotedWithoutLookingAtThemAgain(t *testing
 		time.Sleep(2 * time.Hour)
 		n = w.node()
 		require.NoError(w, n.Ack(w.Context(), n.take(2000)...))
+		w.settle()
+		mu.Lock()
+		defer mu.Unlock()
 		require.GreaterOrEqual(w, len(from), 10)
 		require.True(w, slices.IsSorted(from))
 		require.Equal(w, len(from), len(slices.Compact(from)))
-		w.empty()
+		require.Empty(w, w.keys())
 	})
 }
 

@@ -103,6 +103,29 @@ func TestCloseDoesNotWaitForADeadLetterThatCannotBeWritten(t *testing.T) {
 	})
 }
 
+// Nor for a claim whose reply was lost, and which cannot be handed back.
+func TestCloseDoesNotWaitForAClaimThatCannotBeHandedBack(t *testing.T) {
+	inBubbles(t, func(w *world) {
+		n := w.node()
+		hold := make(chan struct{})
+		claiming := w.srv.Inject(etcdtest.Fault{Path: txnPath, Times: 1, HoldReply: hold, LoseReply: true, Match: func(r *etcdtest.Request) bool {
+			return r.Puts(data + "claim/" + n.ID() + "/00000001")
+		}})
+		go func() { _, _ = n.Receive(w.Context(), 1) }()
+		w.settle()
+		w.push(w.queue(), "x")
+		require.NoError(w, claiming.Await(w.Context(), 1))
+		w.srv.SetNoSpace(true)
+		close(hold)
+		w.settle()
+		ctx, cancel := context.WithTimeout(w.Context(), 10*time.Second)
+		defer cancel()
+		require.NoError(w, n.Close(ctx))
+		w.srv.SetNoSpace(false)
+		require.Equal(w, "x", w.node().takeOne().Value)
+	})
+}
+
 // What is handed back while the consumer is being closed may fail, and is then
 // handed back by Close.
 func TestCloseHandsBackWhatWasBeingHandedBackInVain(t *testing.T) {
