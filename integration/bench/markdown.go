@@ -28,7 +28,10 @@ func printMarkdown(w io.Writer, rs []result) error {
 			c[i] = strings.ReplaceAll(c[i], "-", "–")
 		}
 		ratio := c[4]
-		if r.reached() == "MISSED" {
+		switch {
+		case r.Members > 1: // what must be reached is said of one member
+			c[5], c[6] = "–", "–"
+		case r.reached() == "MISSED":
 			ratio += " (missed)"
 		}
 		fmt.Fprintf(&b, "| `%s` | %s %s | %s | %s | %s | %s | %s | %s | %s | %s |\n", r.Name, c[2], r.Unit, c[3], ratio, c[5], c[6],

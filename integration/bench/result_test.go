@@ -158,6 +158,17 @@ func TestDocumentsTakeTheTableBetweenTheirTwoLines(t *testing.T) {
 	}
 }
 
+// Of three, a ratio is shown without a word on what it should be.
+func TestWhatMustBeReachedIsSaidOfOneMember(t *testing.T) {
+	rs := resultsOf(slower)
+	var one, three strings.Builder
+	require.NoError(t, printMarkdown(&one, rs))
+	rs[0].Members = 3
+	require.NoError(t, printMarkdown(&three, rs))
+	require.Contains(t, one.String(), "| 2x (missed) | 1.8x | 1.5x |")
+	require.Contains(t, three.String(), "| 2x | – | – |")
+}
+
 func TestAChartShowsEveryScenarioWithAPeer(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "figures.svg")
 	require.NoError(t, run(t.Context(), []string{"-chart", save(t, resultsOf(faster, slower, alone)), file}, io.Discard, io.Discard))
