@@ -135,7 +135,7 @@ func TestThreeConsumersWatchTheInboxWhoeverDies(t *testing.T) {
 }
 
 func TestLargeOutboxJobsAreReadInPortionsThatFitAReply(t *testing.T) {
-	inBubbles(t, func(w *world) {
+	inBubble(t, func(w *world) {
 		q := w.queue()
 		for range 20 {
 			_, op, err := q.EnqueueOp(strings.Repeat("x", 900_000))

@@ -78,9 +78,9 @@ func TestHandlersMaySayWhatIsToBeDone(t *testing.T) {
 			case "permanent":
 				return queue.Permanent(errBroken)
 			case "later":
-				return queue.RetryIn(time.Hour, errBroken)
+				return queue.RetryIn(time.Minute, errBroken)
 			}
-			return queue.Snooze(2 * time.Hour)
+			return queue.Snooze(2 * time.Minute)
 		}, func(cfg *queue.WorkerConfig) { cfg.MaxAttempts = 2 })
 		soon()
 		for _, o := range c.seen() {
@@ -97,16 +97,16 @@ func TestHandlersMaySayWhatIsToBeDone(t *testing.T) {
 		require.Len(s, delayed, 2)
 		require.Equal(s, 1, delayed[0].Attempt, "the one tried again")
 		require.Equal(s, errBroken.Error(), delayed[0].LastError)
-		require.WithinDuration(s, time.Now().Add(time.Hour), delayed[0].Due, time.Second)
+		require.WithinDuration(s, time.Now().Add(time.Minute), delayed[0].Due, time.Second)
 		require.Equal(s, 0, delayed[1].Attempt, "the one put off")
-		require.WithinDuration(s, time.Now().Add(2*time.Hour), delayed[1].Due, time.Second)
+		require.WithinDuration(s, time.Now().Add(2*time.Minute), delayed[1].Due, time.Second)
 
 		// Being put off costs no attempt, being tried again does.
-		time.Sleep(time.Hour)
+		time.Sleep(time.Minute)
 		soon()
 		require.Len(s, s.jobs(queue.Dead), 2)
 		for range 5 {
-			time.Sleep(2 * time.Hour)
+			time.Sleep(2 * time.Minute)
 		}
 		require.Len(s, s.jobs(queue.Dead), 2)
 		require.Equal(s, 0, s.jobs(queue.Delayed)[0].Attempt)
