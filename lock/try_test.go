@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/quorate/quorate/etcd"
+	"github.com/quorate/quorate/etcdtest"
 	"github.com/quorate/quorate/internal/linetest"
 	"github.com/quorate/quorate/lock"
 )
@@ -113,6 +114,77 @@ func TestTriesAmongManyWhoShareAreRefusedWhereTheyExclude(t *testing.T) {
 		require.Greater(w, denied, 10)
 		require.Empty(w, permitsIn(w))
 	})
+}
+
+// enterInLine has a try of one of two permits enter the line at last, because the
+// line was another each time that it looked: behind two that have both permits. Its
+// reply is lost, and it asks again when ask is closed.
+func (w *world) enterInLine() (got <-chan error, held, other *lock.Handle, ask chan struct{}) {
+	first, second := sem(w.Session()), sem(w.Session())
+	w.release(w.tries(first)) // the settings are there
+	held = w.tries(first)
+	next := func(lose bool) (*etcdtest.Injected, chan struct{}) {
+		hold := make(chan struct{})
+		return w.Srv.Inject(etcdtest.Fault{Path: "/v3/kv/txn", Members: []int{1}, Times: 1, Hold: hold, LoseReply: lose}), hold
+	}
+	in, hold := next(false)
+	c := make(chan error, 1)
+	troubled := sem(w.SessionOf(w.ClientAt(1)))
+	go func() {
+		_, err := troubled.TryAcquire(w.Context())
+		c <- err
+	}()
+	for i := range 3 {
+		require.NoError(w, in.Await(w.Context(), 1))
+		if i > 0 { // the first attempt counts on an empty line
+			w.release(held)
+			held = w.tries(first)
+		}
+		before := hold
+		in, hold = next(i == 2)
+		close(before)
+	}
+	require.NoError(w, in.Await(w.Context(), 1))
+	other = w.tries(second)
+	before := hold
+	in, ask = next(false)
+	close(before)
+	require.NoError(w, in.Await(w.Context(), 1))
+	return c, held, other, ask
+}
+
+func sem(s *etcd.Session) permits { return permits{lock.NewSemaphore(s, "licences", 2), 1} }
+
+func TestATryInLineWhoseReplyIsLostGoesByTheLineAsItIs(t *testing.T) {
+	inBubble(t, func(w *world) {
+		got, _, _, ask := w.enterInLine()
+		close(ask)
+		require.ErrorIs(w, <-got, lock.ErrHeld)
+		require.Len(w, permitsIn(w), 2)
+	}, linetest.Three...)
+}
+
+// It may find itself in only after somebody behind it has seen it wait. Whoever that
+// is watches its key, and must hear of it.
+func TestWhoStandsBehindATryHearsThatItIsIn(t *testing.T) {
+	inBubble(t, func(w *world) {
+		got, held, other, ask := w.enterInLine()
+		behind := sem(w.Session())
+		waiting := linetest.Start(w, func() (*lock.Handle, error) { return behind.Acquire(w.Context()) })
+		linetest.Waits(w, waiting)
+		w.release(held)
+		close(ask)
+		require.NoError(w, <-got)
+		linetest.Waits(w, waiting)
+		w.release(other)
+		w.Settle()
+		select {
+		case o := <-waiting:
+			require.NoError(w, o.Err)
+		default:
+			w.Fatal("there is a permit, and it waits")
+		}
+	}, linetest.Three...)
 }
 
 // permitsIn gives the keys in the semaphore's line.

@@ -34,9 +34,9 @@ func (a *agenda) offer(name string, at time.Time, do func(context.Context) error
 }
 
 // care does the tasks that tasks offers, one at a time, until the consumer ends.
-// Those that wait for nobody else's have a goroutine of their own: what a
-// consumer does for all may take long, and its own claims are not to wait for it.
-// tasks is called with the mutex held.
+// There is one for each sort of tasks, because what a consumer does for all may
+// take long, and its own claims are not to wait for it. tasks is called with the
+// mutex held.
 func (c *consumer) care(tasks func(*agenda)) {
 	ctx := c.life
 	for ctx.Err() == nil {

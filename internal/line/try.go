@@ -104,6 +104,9 @@ func (e *Entry) shares() bool {
 
 // tryInLine enters the lines and looks whether the entry is in.
 func (e *Entry) tryInLine(ctx context.Context) error {
+	for i := range e.places {
+		e.places[i].view = view{} // of a look before: where the reply is lost there is no other
+	}
 	if err := e.enqueue(ctx); err != nil {
 		return err
 	}
@@ -113,13 +116,18 @@ func (e *Entry) tryInLine(ctx context.Context) error {
 	)
 	for i := range e.places {
 		p := &e.places[i]
-		v := p.Line.judge(p.Rule, &p.view)
+		v, looked := p.Line.judge(p.Rule, &p.view), false
 		for ; v.err == nil && v.look; v = p.Line.judge(p.Rule, &p.view) {
+			looked = true
 			if err := e.look(ctx, p, &pace); err != nil {
 				return err
 			}
 		}
 		switch {
+		case v.in && looked: // it may have had to wait in between, and somebody behind it seen that
+			if err := e.admitted(ctx, p); err != nil {
+				return err
+			}
 		case v.err != nil:
 			return v.err
 		case !v.in:
