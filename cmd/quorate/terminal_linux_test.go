@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
@@ -132,6 +133,28 @@ func TestACommandThatWasStoppedForTheTerminalWhichItHasByNowGoesOn(t *testing.T)
 	require.NoError(t, syscall.Kill(-group, syscall.SIGTTIN))
 	fmt.Fprint(s.master, "hello\n")
 	await(t, s.screen, "read hello")
+	fmt.Fprint(s.master, "quit\n")
+	s.expect("exit 0")
+}
+
+// It reads already, and so does not ask for the terminal.
+func TestACommandHasTheTerminalAgainWhenOnlyQuorateWasStopped(t *testing.T) {
+	t.Parallel()
+	c := client(t)
+	s := startShell(t, lockArgs("stopped-alone --ttl 60s", helperCommand("read")...)...)
+	await(t, s.screen, "ready")
+	owner := func() int {
+		pgrp, err := unix.IoctlGetInt(int(s.master.Fd()), unix.TIOCGPGRP)
+		require.NoError(t, err)
+		return pgrp
+	}
+	group := owner()
+	var note struct{ PID int }
+	require.NoError(t, json.Unmarshal(holderOf(t, c, "stopped-alone").Value, &note))
+	require.NoError(t, syscall.Kill(note.PID, syscall.SIGSTOP))
+	s.expect("stopped")
+	fmt.Fprintln(s.stdin, "fg")
+	waitUntil(t, func() bool { return owner() == group })
 	fmt.Fprint(s.master, "quit\n")
 	s.expect("exit 0")
 }
