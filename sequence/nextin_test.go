@@ -251,7 +251,7 @@ func TestASingleNextInGetsInBetweenProcessesThatAreSaturated(t *testing.T) {
 		}
 		time.Sleep(100 * time.Millisecond)
 		s := w.open("x")
-		worst := time.Duration(0)
+		worst, start := time.Duration(0), time.Now()
 		for range 12 {
 			begin := time.Now()
 			_, _, err := s.NextIn(w.Context(), func(int64) etcd.Txn { return etcd.Txn{} })
@@ -259,13 +259,18 @@ func TestASingleNextInGetsInBetweenProcessesThatAreSaturated(t *testing.T) {
 			worst = max(worst, time.Since(begin))
 			time.Sleep(10 * time.Millisecond)
 		}
+		time.Sleep(time.Until(start.Add(4 * time.Second))) // how long the twelve took is chance
 		cancel()
 		wg.Wait()
 		w.settle()
 		w.Logf("worst %v", worst)
-		require.Less(w, worst, time.Second)
+		require.Less(w, worst, 2*time.Second)
+		var all int64
 		for p := range counts {
-			require.Greater(w, counts[p].Load(), int64(200))
+			all += counts[p].Load()
+		}
+		for p := range counts {
+			require.Greater(w, counts[p].Load(), all/16, "a third would be its share")
 		}
 	})
 }
