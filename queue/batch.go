@@ -14,6 +14,7 @@ type batch struct {
 	on    cursorKV // the tail that is compared
 	next  cursorKV // the tail that is put
 	units []*unit
+	rings bool // if the tail has moved; see rows.go
 	txn   etcd.Txn
 }
 
@@ -27,6 +28,7 @@ func (q *core) compose(on cursorKV, units []*unit) *batch {
 	q.mu.Lock()
 	q.seq++
 	by := q.producer + "." + strconv.FormatInt(q.seq, 36)
+	b.rings = q.contended(on)
 	q.mu.Unlock()
 	b.next.By = remember(on.By, q.producer, by)
 	b.next.version++
@@ -93,10 +95,12 @@ func (q *core) compose(on cursorKV, units []*unit) *batch {
 	ring := q.keys.ring()
 	b.txn.Then = append([]etcd.Op{etcd.Put(q.keys.tail(), b.next.encode(now))}, nested(ops)...)
 	b.txn.Then = append(b.txn.Then, etcd.Get(etcd.Key(ring)))
-	b.txn.Else = append(b.txn.Else, etcd.Nest(etcd.Txn{ // who is refused for a unique key contends with nobody
-		If:   []etcd.Cmp{etcd.IfModRevision(tailKey, etcd.Equal, on.mod)},
-		Else: []etcd.Op{etcd.Get(etcd.Key(ring)), etcd.Put(ring, []byte(q.producer))},
-	}))
+	if b.rings {
+		b.txn.Else = append(b.txn.Else, etcd.Nest(etcd.Txn{ // who is refused for a unique key contends with nobody
+			If:   []etcd.Cmp{etcd.IfModRevision(tailKey, etcd.Equal, on.mod)},
+			Else: []etcd.Op{etcd.Get(etcd.Key(ring)), etcd.Put(ring, []byte(q.producer))},
+		}))
+	}
 	return b
 }
 

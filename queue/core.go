@@ -34,6 +34,7 @@ type core struct {
 	tail    cursorKV
 	head    cursorKV
 	seq     int64     // of the last batch composed
+	alone   int       // batches composed since somebody else added one
 	refused time.Time // when etcd said last that it is full
 }
 

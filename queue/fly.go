@@ -46,8 +46,9 @@ func (q *core) fly(ctx context.Context, f *flight[*unit]) bool {
 			q.applied(st, f, res.Header.Revision)
 		case err == nil:
 			var late bool
+			b := st.b
 			if late, err = q.refusedBatch(ctx, st, f, res); late {
-				q.rows.Lost(q.rungBefore(res.Results[len(res.Results)-1].Txn))
+				q.rows.Lost(q.rungBefore(b, res))
 				return true
 			}
 		case errors.Is(err, etcd.ErrNoSpace):

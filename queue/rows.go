@@ -32,6 +32,17 @@ func (q *core) awaitTurn(ctx context.Context) {
 	})
 }
 
+// contended reports whether somebody else has added something since our last row
+// of batches, as far as the tail tells on which the next is composed. The caller
+// holds the mutex.
+func (q *core) contended(on cursorKV) bool {
+	if len(on.By) > 0 && !isOf(on.By[0], q.producer) {
+		q.alone = 0
+	}
+	q.alone++
+	return q.alone <= rowLength
+}
+
 // rung gives the revision at which another process was refused last.
 func (q *core) rung(res *etcd.GetResult) int64 {
 	kv, ok := res.First()
@@ -41,10 +52,14 @@ func (q *core) rung(res *etcd.GetResult) int64 {
 	return kv.ModRevision
 }
 
-// rungBefore is rung of the answer to one's own ring.
-func (q *core) rungBefore(res *etcd.TxnResult) int64 {
-	if len(res.Results) == 0 { // the server contradicts itself
+// rungBefore is rung of the answer to one's own ring, if b was to ring.
+func (q *core) rungBefore(b *batch, res *etcd.TxnResult) int64 {
+	if !b.rings {
 		return 0
 	}
-	return q.rung(res.Results[0].Get)
+	ring := res.Results[len(res.Results)-1].Txn
+	if len(ring.Results) == 0 { // the server contradicts itself
+		return 0
+	}
+	return q.rung(ring.Results[0].Get)
 }

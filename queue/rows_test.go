@@ -154,3 +154,21 @@ func TestAProducerThatIsRefusedForAUniqueKeyDoesNotRing(t *testing.T) {
 		require.Len(w, w.srv.Keys(data+"ring"), 1, "the tail had moved")
 	})
 }
+
+func TestAProducerRingsOnlyIfItHasNotBeenAloneForARow(t *testing.T) {
+	inBubble(t, func(w *world) {
+		q, other := w.queue(), w.queue()
+		w.push(other, "first")
+		for range 20 {
+			w.push(q, "alone")
+		}
+		w.push(other, "comes")
+		require.Len(w, w.srv.Keys(data+"ring"), 1, "the other's tail was old")
+		before := w.srv.KeyValues(data + "ring")[0].Version
+		w.push(q, "refused once")
+		require.Equal(w, before, w.srv.KeyValues(data + "ring")[0].Version)
+		w.push(other, "comes again")
+		w.push(q, "refused again")
+		require.Equal(w, before+2, w.srv.KeyValues(data + "ring")[0].Version)
+	})
+}
