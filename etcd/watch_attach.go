@@ -98,6 +98,9 @@ func (cn *watchConn) onCreated(f *watchFrame) error {
 		return errShape("a watch was created at no revision")
 	}
 	w := a.w
+	if !cn.good {
+		cn.ep.watch.worked(cn.link.transport())
+	}
 	cn.good, w.stale = true, 0
 	if a.start == 0 && w.placed() && w.position().next() <= f.header.Revision {
 		cn.exactly(a) // something was missed after all

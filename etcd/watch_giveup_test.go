@@ -64,3 +64,22 @@ func TestConnectionsThatBreakSideBySideSayNoMoreThanOne(t *testing.T) {
 		}
 	})
 }
+
+func TestAConnectionThatCarriesAWatchMakesUpForThoseThatFailed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := etcdtest.Start(t)
+		var seen transportLog
+		c := newClient(t, srv, func(cfg *etcd.Config) { cfg.Hooks.Watch = seen.note })
+		w := watch(t, c, etcd.Key("k"))
+		begun := time.Now()
+		for range 4 {
+			srv.Inject(etcdtest.Fault{Path: "/v3/watch", LoseRequest: true, Times: 1})
+			srv.DropWatches()
+			srv.Put("k", nil)
+			_, err := w.Next(t.Context())
+			require.NoError(t, err)
+		}
+		require.Less(t, time.Since(begun), 2*time.Second, "before anything is checked")
+		require.Equal(t, []string{"websocket", "websocket", "websocket", "websocket", "websocket"}, seen.opened())
+	})
+}
