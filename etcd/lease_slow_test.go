@@ -13,7 +13,7 @@ import (
 const timeToLivePath = "/v3/lease/timetolive"
 
 func TestALeaseThatRanOutBeforeItWasKnownIsReplacedByAnother(t *testing.T) {
-	inBubble(t, func(t *testing.T, srv *etcdtest.Server, c *Client) {
+	bothWays(t, func(t *World, srv *etcdtest.Server, c *Client) {
 		srv.Inject(etcdtest.Fault{Path: grantPath, DelayReply: 4 * time.Second, LoseReply: true, Times: 1})
 		srv.Inject(etcdtest.Fault{Path: timeToLivePath, Delay: 2 * time.Second, Times: 1})
 		l, err := c.Grant(t.Context(), 5*time.Second)
@@ -26,7 +26,7 @@ func TestALeaseThatRanOutBeforeItWasKnownIsReplacedByAnother(t *testing.T) {
 }
 
 func TestASessionIsMadeOfALeaseThatLivesHoweverSlowTheAnswers(t *testing.T) {
-	inBubble(t, func(t *testing.T, srv *etcdtest.Server, c *Client) {
+	bothWays(t, func(t *World, srv *etcdtest.Server, c *Client) {
 		srv.Inject(etcdtest.Fault{Path: grantPath, DelayReply: 1500 * time.Millisecond, Times: 1})
 		srv.Inject(etcdtest.Fault{Path: keepAlivePath, Delay: time.Second, Times: 1})
 		s := newTestSession(t, c, WithTTL(2*time.Second)) // it is renewed when it has run out
@@ -46,7 +46,7 @@ func TestASessionIsMadeOfALeaseThatLivesHoweverSlowTheAnswers(t *testing.T) {
 // nothing but time is lost.
 func TestASessionIsMadeWhateverHappensToTheFirstRequests(t *testing.T) {
 	for seed := range uint64(100) {
-		inBubble(t, func(t *testing.T, srv *etcdtest.Server, c *Client) {
+		bothWays(t, func(t *World, srv *etcdtest.Server, c *Client) {
 			rnd := rand.New(rand.NewPCG(seed, 1))
 			ttl := time.Duration(2+rnd.IntN(6)) * time.Second
 			some := func() time.Duration { return time.Duration(rnd.Int64N(int64(ttl))) }

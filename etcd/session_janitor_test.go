@@ -11,7 +11,7 @@ import (
 )
 
 func TestAWriteThatComesLateIsRemovedHoweverLate(t *testing.T) {
-	inBubble(t, func(t *testing.T, srv *etcdtest.Server, c *Client) {
+	bothWays(t, func(t *World, srv *etcdtest.Server, c *Client) {
 		s := newTestSession(t, c)
 		release := make(chan struct{})
 		late := srv.Inject(etcdtest.Fault{Path: "/v3/kv/put", Late: release, Times: 1})
@@ -23,7 +23,7 @@ func TestAWriteThatComesLateIsRemovedHoweverLate(t *testing.T) {
 		require.Empty(t, srv.Events())
 
 		close(release) // a paused server goes on
-		time.Sleep(time.Millisecond)
+		time.Sleep(time.Millisecond + t.Slack(6))
 		require.Len(t, srv.Events(), 2, "put, then deleted")
 		require.Empty(t, srv.Keys(""))
 		require.NoError(t, s.Err())
@@ -31,7 +31,7 @@ func TestAWriteThatComesLateIsRemovedHoweverLate(t *testing.T) {
 }
 
 func TestOnlyWhatWasAbandonedIsRemoved(t *testing.T) {
-	inBubble(t, func(t *testing.T, srv *etcdtest.Server, c *Client) {
+	bothWays(t, func(t *World, srv *etcdtest.Server, c *Client) {
 		s, other := newTestSession(t, c), newTestSession(t, c)
 		s.Abandon("a", []byte("mine"))
 		s.Abandon("b", nil)
@@ -59,7 +59,7 @@ func TestOnlyWhatWasAbandonedIsRemoved(t *testing.T) {
 }
 
 func TestAbandonedWritesAreCheapHoweverMany(t *testing.T) {
-	inBubble(t, func(t *testing.T, srv *etcdtest.Server, c *Client) {
+	bothWays(t, func(t *World, srv *etcdtest.Server, c *Client) {
 		s := newTestSession(t, c)
 		before := srv.Requests()["/v3/lease/timetolive"]
 		for i := range maxAbandoned + 10 {
@@ -76,7 +76,7 @@ func TestAbandonedWritesAreCheapHoweverMany(t *testing.T) {
 }
 
 func TestTheJanitorGoesOnAfterFailures(t *testing.T) {
-	inBubble(t, func(t *testing.T, srv *etcdtest.Server, c *Client) {
+	bothWays(t, func(t *World, srv *etcdtest.Server, c *Client) {
 		s := newTestSession(t, c)
 		s.Abandon("k", nil)
 		srv.Inject(etcdtest.Fault{Path: "/v3/kv/txn", LoseReply: true, Times: 2})
@@ -90,7 +90,7 @@ func TestTheJanitorGoesOnAfterFailures(t *testing.T) {
 }
 
 func TestALateWriteIsRemovedWhereNothingCanBeWatched(t *testing.T) {
-	inBubble(t, func(t *testing.T, srv *etcdtest.Server, c *Client) {
+	bothWays(t, func(t *World, srv *etcdtest.Server, c *Client) {
 		srv.Inject(etcdtest.Fault{Path: "/v3/watch", Refuse: &etcdtest.Error{Code: etcdtest.PermissionDenied, Message: "etcdserver: permission denied"}})
 		s := newTestSession(t, c)
 		s.Abandon("k", nil)
@@ -103,7 +103,7 @@ func TestALateWriteIsRemovedWhereNothingCanBeWatched(t *testing.T) {
 }
 
 func TestTheKeysAbandonedLastAreTheOnesThatAreWatched(t *testing.T) {
-	inBubble(t, func(t *testing.T, srv *etcdtest.Server, c *Client) {
+	bothWays(t, func(t *World, srv *etcdtest.Server, c *Client) {
 		s := newTestSession(t, c)
 		for i := range 3 * maxWatched {
 			s.Abandon("k"+strconv.Itoa(i), nil)
@@ -113,7 +113,7 @@ func TestTheKeysAbandonedLastAreTheOnesThatAreWatched(t *testing.T) {
 		for _, key := range []string{"k" + strconv.Itoa(3*maxWatched-1), "k" + strconv.Itoa(2*maxWatched)} {
 			_, err := c.Put(t.Context(), key, nil, WithLease(s.Lease()))
 			require.NoError(t, err)
-			time.Sleep(time.Millisecond)
+			time.Sleep(time.Millisecond + t.Slack(6))
 			require.Empty(t, srv.Keys(""), "removed at once")
 		}
 		_, err := c.Put(t.Context(), "k0", nil, WithLease(s.Lease()))

@@ -4,7 +4,6 @@ import (
 	"context"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -14,8 +13,8 @@ import (
 )
 
 func TestCallersWhoGiveUpAWatchSayNothingOfTheWayToTheMember(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		srv := etcdtest.Start(t, etcdtest.WithMembers(2))
+	etcd.BothWays(t, func(t *etcd.World) {
+		srv := t.Start(etcdtest.WithMembers(2))
 		var seen transportLog
 		var mu sync.Mutex
 		asked := map[string]bool{}
@@ -29,7 +28,7 @@ func TestCallersWhoGiveUpAWatchSayNothingOfTheWayToTheMember(t *testing.T) {
 			_, err := c.Watch(ctx, etcd.Key("k"))
 			cancel()
 			require.ErrorIs(t, err, context.DeadlineExceeded)
-			synctest.Wait()
+			t.Settle()
 		}
 		require.Empty(t, seen.opened())
 		slow.Remove()
@@ -41,8 +40,8 @@ func TestCallersWhoGiveUpAWatchSayNothingOfTheWayToTheMember(t *testing.T) {
 }
 
 func TestConnectionsThatBreakSideBySideSayNoMoreThanOne(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		srv := etcdtest.Start(t)
+	etcd.BothWays(t, func(t *etcd.World) {
+		srv := t.Start()
 		var seen transportLog
 		c := newClient(t, srv, func(cfg *etcd.Config) { cfg.Hooks.Watch = seen.note })
 		srv.Inject(etcdtest.Fault{Path: "/v3/watch", Delay: 100 * time.Millisecond, LoseRequest: true, Times: 5})
@@ -66,8 +65,8 @@ func TestConnectionsThatBreakSideBySideSayNoMoreThanOne(t *testing.T) {
 }
 
 func TestAConnectionThatCarriesAWatchMakesUpForThoseThatFailed(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		srv := etcdtest.Start(t)
+	etcd.BothWays(t, func(t *etcd.World) {
+		srv := t.Start()
 		var seen transportLog
 		c := newClient(t, srv, func(cfg *etcd.Config) { cfg.Hooks.Watch = seen.note })
 		w := watch(t, c, etcd.Key("k"))
