@@ -104,6 +104,7 @@ func (cn *watchConn) inspect(link watchLink) error {
 	case f != nil:
 		return f.err
 	case pinged != nil && !flows:
+		h.c.eps.failed(cn.ep) // it has stopped between one answer and the other
 		return &Error{Op: "watch", Endpoint: cn.ep.url, Kind: ErrUnavailable, Message: "the connection does not answer", Err: h.c.redactErr(pinged, cn.token)}
 	}
 	if err := h.verify(hd, seen, cn.ep.url); err != nil {
