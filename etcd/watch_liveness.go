@@ -122,7 +122,10 @@ func (cn *watchConn) inspect(link watchLink) error {
 		return err
 	}
 	cn.rev = max(cn.rev, hd.Revision)
-	if link.duplex() && len(cn.atts) > 0 && hd.Revision > cn.progress {
+	switch {
+	case !link.duplex():
+		cn.presumeSynced()
+	case len(cn.atts) > 0 && hd.Revision > cn.progress:
 		cn.post(cn.progressRequest())
 	}
 	if !cn.retire.IsZero() && time.Now().After(cn.retire) {
