@@ -1,6 +1,7 @@
 package etcd
 
 import (
+	"context"
 	"strconv"
 	"testing"
 	"time"
@@ -27,6 +28,28 @@ func TestAWriteThatComesLateIsRemovedHoweverLate(t *testing.T) {
 		require.Len(t, srv.Events(), 2, "put, then deleted")
 		require.Empty(t, srv.Keys(""))
 		require.NoError(t, s.Err())
+	})
+}
+
+func TestManyWritesThatComeLateAtOnceAreRemovedSideBySide(t *testing.T) {
+	bothWays(t, func(t *World, srv *etcdtest.Server, c *Client) {
+		const n = 50
+		s := newTestSession(t, c)
+		release := make(chan struct{})
+		late := srv.Inject(etcdtest.Fault{Path: "/v3/kv/put", Late: release})
+		for i := range n {
+			ctx, cancel := context.WithTimeout(t.Context(), t.Slack(1)+time.Millisecond)
+			_, err := c.Put(ctx, "line/"+strconv.Itoa(i), nil, WithLease(s.Lease()))
+			cancel()
+			require.ErrorIs(t, err, ErrUnknownOutcome)
+			s.Abandon("line/"+strconv.Itoa(i), nil)
+		}
+		require.Equal(t, n, late.Hits())
+		time.Sleep(time.Hour)
+		close(release)
+		time.Sleep(time.Millisecond + t.Slack(10))
+		require.Empty(t, srv.Keys(""))
+		require.Len(t, srv.Events(), 2*n, "each put, then deleted")
 	})
 }
 
