@@ -45,7 +45,7 @@ func TestManyWritesThatComeLateAtOnceAreRemovedSideBySide(t *testing.T) {
 			s.Abandon("line/"+strconv.Itoa(i), nil)
 		}
 		require.Equal(t, n, late.Hits())
-		time.Sleep(time.Hour)
+		time.Sleep(time.Minute)
 		close(release)
 		time.Sleep(time.Millisecond + t.Slack(10))
 		require.Empty(t, srv.Keys(""))
