@@ -85,7 +85,7 @@ func (r *workerRun[T]) acknowledge(noMore <-chan struct{}) {
 
 // gathered gives first and what else waits to be acknowledged.
 func (r *workerRun[T]) gathered(first doneJob[T]) []doneJob[T] {
-	jobs := []doneJob[T]{first}
+	jobs := append(make([]doneJob[T], 0, 1+len(r.acks)), first)
 	for len(jobs) < cap(r.acks) {
 		select {
 		case j := <-r.acks:
