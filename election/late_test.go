@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/quorate/quorate/election"
 	"github.com/quorate/quorate/etcdtest"
 )
 
@@ -62,5 +63,31 @@ func TestACampaignEndsWithItsContextWhileItIsNotKnownWhetherItWasHandedTheLeader
 		w.resign(a)
 		require.ErrorIs(w, w.fails(it), context.DeadlineExceeded)
 		require.Less(w, time.Since(begin), 5*time.Second, "two seconds late at most")
+	}, three...)
+}
+
+// A campaign is given up and leaves the line, and right after that etcd can't be
+// asked. What the session then looks for must not be the candidate that stands
+// next under the key that has become free.
+func TestWhoGaveACampaignUpAndStandsAgainIsNotTakenForALeftover(t *testing.T) {
+	inBubble(t, func(w *world) {
+		a := w.campaign(stand(w.At(0)), "a")
+		e := stand(w.At(1))
+		ctx, cancel := context.WithCancel(w.Context())
+		it := w.start(ctx, e, "it")
+		in := w.Srv.Inject(etcdtest.Fault{Members: []int{1}, Path: "/v3/kv/range", LoseRequest: true,
+			Match: func(r *etcdtest.Request) bool { return r.Touches(election.Root + name + "/handover") }})
+		cancel()
+		require.ErrorIs(w, w.fails(it), context.Canceled)
+		in.Remove()
+		it = w.start(w.Context(), e, "it")
+		time.Sleep(time.Minute)
+		w.waits(it)
+		w.resign(a)
+		term := w.leads(it)
+		time.Sleep(time.Minute)
+		require.NoError(w, term.Err())
+		w.resign(term)
+		require.Empty(w, w.line())
 	}, three...)
 }

@@ -65,6 +65,31 @@ func TestAnEnqueueThatIsCarriedOutAfterTheCallerGaveUpLeavesNoOrphan(t *testing.
 	}
 }
 
+func TestWhoGivesUpWithoutAnAnswerIsNotToldThatItStoodInItsOwnWay(t *testing.T) {
+	inBubble(t, func(w *world) {
+		other, s := w.apart()
+		for _, held := range []bool{false, true} {
+			if held {
+				defer w.release(w.acquire(lock.New(other, "deploy")))
+			}
+			hold := make(chan struct{})
+			in := w.Srv.Inject(etcdtest.Fault{Members: []int{1}, Path: "/v3/kv/txn", Times: 1, HoldReply: hold})
+			ctx, cancel := context.WithTimeout(w.Context(), time.Second)
+			_, err := lock.New(s, "deploy").Acquire(ctx)
+			cancel()
+			close(hold)
+			require.ErrorIs(w, err, context.DeadlineExceeded)
+			require.Equal(w, 1, in.Hits())
+			var e *lock.Error
+			require.ErrorAs(w, err, &e)
+			require.Equal(w, held, len(e.By) == 1, err)
+			for _, c := range e.By {
+				require.Equal(w, other.Lease(), c.Lease)
+			}
+		}
+	}, three...)
+}
+
 func TestATryThatIsCarriedOutAfterItWasToldThatTheLockIsHeldLeavesNoOrphan(t *testing.T) {
 	inBubble(t, func(w *world) {
 		other, s := w.apart()

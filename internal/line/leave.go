@@ -197,18 +197,22 @@ func (e *Entry) allSucceeded(res *etcd.TxnResult) bool {
 	return true
 }
 
-// firsts gives the first of each line, but for the entry itself.
+// firsts gives the first of each line, unless that is the entry itself.
 func (e *Entry) firsts(res *etcd.TxnResult) []Member {
 	var by []Member
 	for i, r := range e.each(res) {
 		if !r.Succeeded {
 			continue
 		}
+		p := &e.places[i]
 		for _, kv := range r.Results[0].Txn.Results[0].Get.KVs {
-			if p := &e.places[i]; p.Line.isContender(kv.Key) && (e.rev == 0 || kv.CreateRevision < e.rev) {
-				by = append(by, member(kv))
-				break
+			if !p.Line.isContender(kv.Key) {
+				continue
 			}
+			if kv.Key != e.hold(p).key {
+				by = append(by, p.Rule.member(kv))
+			}
+			break
 		}
 	}
 	return by
