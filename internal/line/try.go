@@ -145,7 +145,8 @@ func (e *Entry) tryTxn() etcd.Txn {
 	for i := range e.places {
 		p := &e.places[i]
 		key, set := etcd.Key(p.key), p.Line.set()
-		t.If = append(t.If, etcd.Missing(key))
+		// Its own key is not there either, or newer. There are lines enough for
+		// this to matter (see maxPlaces).
 		if p.view.rev == 0 {
 			t.If = append(t.If, etcd.Missing(set))
 		} else {
