@@ -221,14 +221,27 @@ func (e *Entry) firsts(res *etcd.TxnResult) []Member {
 // afterRemoval is called when the keys are gone for certain, or are another's;
 // removed says that it was the entry that removed them. Those that no late
 // attempt can bring back, and that the janitor does not look for, are free to be
-// used again; so is not what was handed to another.
+// used again; so is not what was handed to another, nor what a tenure that is
+// still there tells of.
 func (e *Entry) afterRemoval(removed bool) {
 	if e.suspect && !mutant.LockForgetsLate {
 		e.abandon()
 	}
-	if !e.suspect && !e.unsure && (removed || !e.places[0].Rule.Handover || mutant.TermKeepsKey) || mutant.LockReusesKeys {
+	keep := !removed && e.remembered() && !mutant.TermKeepsKey
+	if !e.suspect && !e.unsure && !keep || mutant.LockReusesKeys {
 		e.freeKeys()
 	}
+}
+
+// remembered reports whether others may know the entry by its key also when that
+// is gone.
+func (e *Entry) remembered() bool {
+	for i := range e.places {
+		if p := &e.places[i]; p.Rule.Handover || p.tenure != nil {
+			return true
+		}
+	}
+	return false
 }
 
 func (e *Entry) freeKeys() {

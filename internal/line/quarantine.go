@@ -155,10 +155,12 @@ func (l *Line) sentence(ctx context.Context, kv etcd.KV, long time.Duration) (in
 		If:   []etcd.Cmp{etcd.IfModRevision(key, etcd.Equal, kv.ModRevision)},
 		Then: []etcd.Op{etcd.Put(kv.Key, kv.Value, etcd.WithLease(lease.ID))},
 	})
-	if err != nil {
+	switch {
+	case errors.Is(err, etcd.ErrLeaseNotFound):
+		return 0, nil // its time was over before it got there; it is as good as changed
+	case err != nil:
 		return 0, err
-	}
-	if !res.Succeeded {
+	case !res.Succeeded:
 		return 0, c.Revoke(ctx, lease.ID) // nothing is bound to it
 	}
 	return res.Header.Revision, nil
