@@ -45,5 +45,10 @@ func TestAListShowsEverySequenceAndWhatIsWrongWithIt(t *testing.T) {
 			}
 		}
 		require.Equal(w, 2, n)
+		for _, err := range sequence.List(w.Context(), nil) {
+			require.ErrorIs(w, err, sequence.ErrInvalid)
+			n++
+		}
+		require.Equal(w, 3, n)
 	})
 }

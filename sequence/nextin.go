@@ -40,8 +40,8 @@ var errUntold = errors.New("the reply was lost, the sequence has moved on, and t
 func (s *Sequence) NextIn(ctx context.Context, txn func(n int64) etcd.Txn) (n int64, res *etcd.TxnResult, err error) {
 	const op = "next in a transaction of"
 	switch {
-	case s.err != nil:
-		return 0, nil, failed(op, s.name, s.err)
+	case s.wrong() != nil:
+		return 0, nil, failed(op, s.name, s.wrong())
 	case txn == nil:
 		return 0, nil, failed(op, s.name, invalid("no transaction"))
 	case ctx.Err() != nil:

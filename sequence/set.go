@@ -39,8 +39,8 @@ func (s *Sequence) Set(ctx context.Context, n int64, opts ...SetOption) error {
 	}
 	op := fmt.Sprintf("set to %d", n)
 	switch {
-	case s.err != nil:
-		return failed(op, s.name, s.err)
+	case s.wrong() != nil:
+		return failed(op, s.name, s.wrong())
 	case ctx.Err() != nil:
 		return failed(op, s.name, pace.Over(ctx))
 	}
