@@ -189,7 +189,7 @@ func sleep(ctx context.Context, d time.Duration) bool {
 
 // campaignHealthy is a campaign that is in the line only while the check says
 // that all is well.
-func (e *Election) campaignHealthy(ctx context.Context, w line.Want, value []byte, m *monitor) (*Term, error) {
+func (e *Election) campaignHealthy(ctx context.Context, value []byte, m *monitor) (*Term, error) {
 	s := e.line.Session()
 	for {
 		if err := s.Err(); err != nil {
@@ -206,6 +206,10 @@ func (e *Election) campaignHealthy(ctx context.Context, w line.Want, value []byt
 			return nil, errors.Join(cause, err)
 		}
 		unbind()
+		w, err := e.want(value) // which says since when it stands there
+		if err != nil {
+			return nil, err
+		}
 		entry, watch, err := e.stand(ctx, m, w)
 		switch {
 		case err == nil:

@@ -133,8 +133,8 @@ func Forget(ctx context.Context, c *etcd.Client, name string, opts ...Option) er
 
 // State reads who holds the lock and who waits for it.
 func (c *contest) State(ctx context.Context) (*State, error) {
-	if c.err != nil {
-		return nil, failed("look at", c.name, c.err)
+	if err := c.wrong(); err != nil {
+		return nil, failed("look at", c.name, err)
 	}
 	roll, err := line.Call(ctx, c.line.Session().Client(), c.line.Prefix())
 	if err != nil {
@@ -168,8 +168,8 @@ func (c *contest) Waiters(ctx context.Context) ([]Contender, error) {
 // Break takes the lock away from the contender with that token; see the
 // function Break.
 func (c *contest) Break(ctx context.Context, token int64, reason string) (Contender, error) {
-	if c.err != nil {
-		return Contender{}, failed("break", c.name, c.err)
+	if err := c.wrong(); err != nil {
+		return Contender{}, failed("break", c.name, err)
 	}
 	return breakIn(ctx, c.line.Session().Client(), c.name, c.line.Prefix(), token, reason)
 }

@@ -19,6 +19,13 @@ var (
 	ErrDeposed = errors.New("handed over by somebody else")
 )
 
+// Is reports whether m is the entry, which is in a single line, as it stands there
+// now.
+func (e *Entry) Is(m Member) bool {
+	own := e.hold(&e.places[0])
+	return m.Key == own.key && m.Token == own.rev
+}
+
 // Handover hands the place of the entry, which stands first, to another
 // contender of the line, in one commit. The entry's context ends before that is
 // sent, with ErrHandedOver.
