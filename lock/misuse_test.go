@@ -52,3 +52,14 @@ func TestWithoutAClientOrAFunctionThereIsAClearError(t *testing.T) {
 		require.Empty(w, w.line("deploy"))
 	})
 }
+
+func TestAForgottenTenureIsNothingToALockWithoutAQuarantine(t *testing.T) {
+	inBubble(t, func(w *world) {
+		m := lock.New(w.Session(), "deploy")
+		w.Srv.Put(lock.Root+"deploy/held", []byte(`{"key":"x","nonce":"y"}`))
+		h, err := m.TryAcquire(w.Context())
+		require.NoError(w, err)
+		w.release(h)
+		w.release(w.acquire(m))
+	})
+}

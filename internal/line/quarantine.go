@@ -58,6 +58,21 @@ func (m *Member) holds(kv etcd.KV) bool {
 	return json.Unmarshal(kv.Value, &t) == nil && t.Key == m.Key && kv.ModRevision >= m.Token
 }
 
+// beginAll writes down that the entry holds in each line that has a quarantine.
+// It does so only when the entry stands first there: what is written may come
+// late, and would keep everybody out who comes after, but not once the entry's
+// key is gone.
+func (e *Entry) beginAll(ctx context.Context) error {
+	for i := range e.places {
+		if p := &e.places[i]; p.tenure != nil {
+			if err := e.begin(ctx, p); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
 // begin writes down that the entry holds, when nothing in front excludes it any
 // more. Where it finds a tenure, that one's holder is gone: everybody in front
 // is. Then it waits until the quarantine is over.
