@@ -9,7 +9,7 @@ import (
 )
 
 // errUntold is why the outcome of a change stays unknown although etcd answers.
-var errUntold = errors.New("the reply was lost, the sequence has moved on, and the history that would tell is compacted")
+var errUntold = errors.New("the reply was lost, the sequence has moved on, and the history that would tell is compacted or could not be read in time")
 
 // NextIn takes the next number inside a transaction of the caller's: the number
 // is taken if and only if that transaction's If holds and its Then is committed,
