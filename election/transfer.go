@@ -96,7 +96,7 @@ func find(ctx context.Context, c *etcd.Client, prefix string, to Candidate) (lin
 		return line.Member{}, err
 	}
 	for _, m := range line.Members(prefix, r.KVs, false) {
-		if m.Token == to.Created && !m.Foreign {
+		if m.Token == to.Created && m.CanLead() {
 			return m, nil
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/quorate/quorate/election"
+	"github.com/quorate/quorate/etcd"
 	"github.com/quorate/quorate/etcdtest"
 )
 
@@ -254,10 +255,17 @@ func TestACandidateOfAnotherProgramIsNotMadeLeader(t *testing.T) {
 		e := stand(w.Session())
 		a := w.campaign(e, "a")
 		w.Srv.Put(election.Root+name+"/1234", []byte("somebody"))
-		c := w.waiting(e, "somebody")
-		require.True(w, c.Native)
-		require.ErrorIs(w, a.Transfer(w.Context(), c), election.ErrNoCandidate)
-		require.NoError(w, a.Err())
+		w.Srv.Put(election.Root+name+"/5678", []byte(`{"kind":"candidate"}`)) // bound to no lease
+		_, err := w.Client().Put(w.Context(), election.Root+name+"/9012", []byte(`{"kind":"writer"}`), etcd.WithLease(w.Session().Lease()))
+		require.NoError(w, err)
+		cs, err := e.Candidates(w.Context())
+		require.NoError(w, err)
+		require.Len(w, cs, 3)
+		require.True(w, cs[0].Native)
+		for _, c := range cs {
+			require.ErrorIs(w, a.Transfer(w.Context(), c), election.ErrNoCandidate, c.Key)
+			require.NoError(w, a.Err(), c.Key)
+		}
 		w.resign(a)
 	})
 }
