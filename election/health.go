@@ -17,7 +17,8 @@ import (
 // whoever resigns only when the work has stopped, as Run does, is never
 // overtaken by the next leader.
 type HealthCheck struct {
-	// Check gives nil if all is well. It should return when its context ends;
+	// Check gives nil if all is well. Several campaigns of one Election may call
+	// it at a time. It should return when its context ends;
 	// one that does not counts as failed, and is not called again for the same
 	// Campaign, its term or Run before it has returned. Resign waits for that as
 	// long as its context lasts; a Campaign that has failed does not wait.

@@ -114,6 +114,21 @@ type Info struct {
 	Err error
 }
 
+// String shows how far the sequence has come, or what is wrong with it.
+func (i Info) String() string {
+	name := i.Name
+	if name == "" {
+		name = i.Key
+	}
+	switch {
+	case i.Err != nil:
+		return fmt.Sprintf("%.200q: %v", name, i.Err)
+	case !i.Used:
+		return fmt.Sprintf("%.200q: %v (%v)", name, ErrUnused, i.Config)
+	}
+	return fmt.Sprintf("%.200q: at %d, %d left (%v)", name, i.Last, i.Left, i.Config)
+}
+
 // Info reads how far the sequence has come. Errors are as of Current.
 func (s *Sequence) Info(ctx context.Context) (Info, error) { return s.look(ctx, "look at") }
 
