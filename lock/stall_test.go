@@ -25,7 +25,8 @@ func TestWhoeverCanGetInIsInWhenAllIsQuiet(t *testing.T) {
 		seeds = 2
 	}
 	for name, mk := range map[string]func(c *throng, s *etcd.Session) contender{
-		"mutexes": func(_ *throng, s *etcd.Session) contender { return aMutex(s) },
+		"mutexes":                   func(_ *throng, s *etcd.Session) contender { return aMutex(s) },
+		"mutexes with a quarantine": func(_ *throng, s *etcd.Session) contender { return aQuarantined(s) },
 		"readers and writers": func(c *throng, s *etcd.Session) contender {
 			if c.rnd.IntN(2) == 0 {
 				return aWriter(s)
@@ -60,7 +61,7 @@ func TestWhoeverCanGetInIsInWhenAllIsQuiet(t *testing.T) {
 }
 
 // places are the names of the locks that a throng asks for.
-var places = []string{"deploy", "catalog", "licences"}
+var places = []string{"deploy", "catalog", "licences", "careful"}
 
 type throng struct {
 	*world
@@ -166,6 +167,7 @@ func (c *throng) check() {
 	could, lines := make(map[int64]int), make(map[int64]int)
 	for _, name := range places {
 		st := c.look(name)
+		require.False(c, name == "careful" && len(st.Waiters) > 0 && len(st.Holders) == 0, "the quarantine is over, and nobody holds")
 		for _, m := range st.Holders {
 			could[m.Token]++
 		}
@@ -193,6 +195,6 @@ func (c *throng) leave() {
 	}
 	time.Sleep(30 * time.Second)
 	for _, name := range places {
-		require.Empty(c, c.contenders(name))
+		require.Empty(c, c.standing(kind{locks: []string{name}}))
 	}
 }
