@@ -11,14 +11,6 @@ import (
 	"github.com/quorate/quorate/etcdtest"
 )
 
-// late holds up the next transaction of the troubled member until the function
-// is called, which carries it out then, whoever still waits for it.
-func (w *world) late() (in *etcdtest.Injected, apply func()) {
-	hold := make(chan struct{})
-	in = w.Srv.Inject(etcdtest.Fault{Members: []int{1}, Path: "/v3/kv/txn", Times: 1, Late: hold})
-	return in, func() { close(hold) }
-}
-
 // The enqueue that had no answer is carried out right before its repetition, and
 // in between the candidate is handed the leadership, which takes its key away: the
 // repetition must not put it in the line again.
@@ -26,7 +18,7 @@ func TestACandidateIsHandedTheLeadershipBetweenTheAttemptsToEnterTheLine(t *test
 	inBubble(t, func(w *world) {
 		e := stand(w.At(0))
 		a := w.campaign(e, "a")
-		_, apply := w.late()
+		_, apply := w.Late()
 		hold := make(chan struct{})
 		again := w.Srv.Inject(etcdtest.Fault{Members: []int{1}, Path: "/v3/kv/txn", Times: 1, Skip: 1, Hold: hold})
 		it := w.start(w.Context(), stand(w.At(1)), "it")

@@ -75,7 +75,7 @@ func TestALostProclamationIsResolvedAndALateOneOverwritesNothing(t *testing.T) {
 		s := w.At(1)
 		e := stand(s)
 		term := w.campaign(e, "one")
-		_, apply := w.late()
+		_, apply := w.Late()
 		require.NoError(w, term.Proclaim(w.Context(), []byte("two"))) // repeated
 		require.NoError(w, term.Proclaim(w.Context(), []byte("three")))
 		apply()
@@ -85,7 +85,7 @@ func TestALostProclamationIsResolvedAndALateOneOverwritesNothing(t *testing.T) {
 		require.Equal(w, "three", string(l.Value))
 
 		// One whose caller gave up.
-		_, apply = w.late()
+		_, apply = w.Late()
 		ctx, cancel := context.WithTimeout(w.Context(), time.Second)
 		defer cancel()
 		require.ErrorIs(w, term.Proclaim(ctx, []byte("four")), context.DeadlineExceeded)

@@ -209,7 +209,7 @@ func TestATransferThatIsGivenUpLeavesSomebodyLeading(t *testing.T) {
 				b := w.start(w.Context(), stand(w.At(0)), "b")
 				c := w.start(w.Context(), stand(w.At(0)), "c")
 				to := w.waiting(e, "c")
-				_, apply := w.late()
+				_, apply := w.Late()
 				ctx, cancel := context.WithTimeout(w.Context(), time.Second)
 				defer cancel()
 				require.ErrorIs(w, a.Transfer(ctx, to), context.DeadlineExceeded)

@@ -15,19 +15,11 @@ import (
 // A paused server may carry out a request long after the client has given it up
 // and others have been answered. These tests let it.
 
-// late holds up the next transaction of the troubled member until the function
-// is called, which carries it out then, whoever still waits for it.
-func (w *world) late() (in *etcdtest.Injected, apply func()) {
-	hold := make(chan struct{})
-	in = w.Srv.Inject(etcdtest.Fault{Members: []int{1}, Path: "/v3/kv/txn", Times: 1, Late: hold})
-	return in, func() { close(hold) }
-}
-
 func TestAnEnqueueThatIsCarriedOutAfterTheReleaseLeavesNoOrphan(t *testing.T) {
 	inBubble(t, func(w *world) {
 		other, s := w.apart()
 		m := lock.New(s, "deploy")
-		in, apply := w.late()
+		in, apply := w.Late()
 		h := w.acquire(m) // repeated after the first attempt's time was up
 		require.Equal(w, 1, in.Hits())
 		w.release(h)
@@ -50,7 +42,7 @@ func TestAnEnqueueThatIsCarriedOutAfterTheCallerGaveUpLeavesNoOrphan(t *testing.
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(w *world) {
 				other, s := w.apart()
-				_, apply := w.late()
+				_, apply := w.Late()
 				ctx, cancel := context.WithTimeout(w.Context(), time.Second)
 				defer cancel()
 				_, err := acquire(lock.New(s, "deploy"), ctx)
@@ -93,7 +85,7 @@ func TestWhoGivesUpWithoutAnAnswerIsNotToldThatItStoodInItsOwnWay(t *testing.T) 
 func TestATryThatIsCarriedOutAfterItWasToldThatTheLockIsHeldLeavesNoOrphan(t *testing.T) {
 	inBubble(t, func(w *world) {
 		other, s := w.apart()
-		_, apply := w.late()
+		_, apply := w.Late()
 		between := make(chan acquired, 1)
 		go func() { // while the first attempt is held up
 			time.Sleep(time.Second)
@@ -116,7 +108,7 @@ func TestAReleaseThatIsCarriedOutLateDoesNotTouchALaterLockUnderTheSameKey(t *te
 		m := lock.New(s, "deploy")
 		h := w.acquire(m)
 		key := w.line("deploy")[0]
-		_, apply := w.late()
+		_, apply := w.Late()
 		w.release(h) // repeated after the first attempt's time was up
 		again := w.acquire(m)
 		require.Equal(w, []string{key}, w.line("deploy"), "the key is used again")

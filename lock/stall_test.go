@@ -46,7 +46,7 @@ func TestWhoeverCanGetInIsInWhenAllIsQuiet(t *testing.T) {
 	} {
 		for seed := range seeds {
 			t.Run(fmt.Sprintf("%s, seed %d", name, seed), func(t *testing.T) {
-				inTime(t, latencyOf(seed), func(w *world) {
+				inTime(t, linetest.LatencyOf(seed), func(w *world) {
 					c := &throng{world: w, rnd: rand.New(rand.NewPCG(seed, 3)), mk: mk, limit: capacity}
 					c.sessions = []*etcd.Session{w.At(0), w.At(1), w.At(2)}
 					for range 12 {
