@@ -66,15 +66,21 @@ func (r *workerRun[T]) acknowledgeLater(d *Delivery[T], out Outcome) {
 // acknowledge acknowledges what handlers have done until noMore is closed and
 // nothing is left.
 func (r *workerRun[T]) acknowledge(noMore <-chan struct{}) {
+	var jobs []doneJob[T] // kept for its space
+	some := func(first doneJob[T]) {
+		jobs = r.gathered(append(jobs[:0], first))
+		r.acknowledgeAll(jobs)
+		clear(jobs)
+	}
 	for {
 		select {
 		case j := <-r.acks:
-			r.acknowledgeAll(r.gathered(j))
+			some(j)
 		case <-noMore:
 			for {
 				select {
 				case j := <-r.acks:
-					r.acknowledgeAll(r.gathered(j))
+					some(j)
 				default:
 					return
 				}
@@ -83,9 +89,8 @@ func (r *workerRun[T]) acknowledge(noMore <-chan struct{}) {
 	}
 }
 
-// gathered gives first and what else waits to be acknowledged.
-func (r *workerRun[T]) gathered(first doneJob[T]) []doneJob[T] {
-	jobs := []doneJob[T]{first}
+// gathered adds what else waits to be acknowledged.
+func (r *workerRun[T]) gathered(jobs []doneJob[T]) []doneJob[T] {
 	for len(jobs) < cap(r.acks) {
 		select {
 		case j := <-r.acks:
