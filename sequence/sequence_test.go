@@ -222,6 +222,10 @@ func TestADeletedSequenceNeverStartsAgainByItself(t *testing.T) {
 		}
 		require.NoError(w, w.open("x").Set(w.Context(), 100, sequence.Force()))
 		require.EqualValues(w, 101, w.next(s))
+		// By who does not know yet that it is gone, as well.
+		w.srv.Delete("quorate/seq/x")
+		require.NoError(w, s.Set(w.Context(), 200, sequence.Force()))
+		require.EqualValues(w, 201, w.next(s))
 		// Who has seen it notices even if nothing is left of it.
 		w.srv.Delete("quorate/seq/x")
 		w.srv.Delete("quorate/seq/x/mark")

@@ -48,3 +48,21 @@ func TestThatNumbersMayHaveBeenTakenIsSaidAlsoByWhoTakesOver(t *testing.T) {
 		}
 	}, three...)
 }
+
+// A sequence is brought back, the reply is lost, and others take numbers before that
+// is found out: it is not set again.
+func TestADeletedSequenceIsBroughtBackOnceAlsoIfTheReplyIsLost(t *testing.T) {
+	inBubble(t, func(w *world) {
+		s, other := w.open("x"), w.open("x")
+		w.next(other)
+		w.srv.Delete("quorate/seq/x")
+		// The first is to create it if it never was there.
+		in := w.srv.Inject(etcdtest.Fault{Match: taking("x"), Skip: 1, Times: 1, DelayReply: time.Second, LoseReply: true})
+		set := start(w, func() (int64, error) { return 0, s.Set(w.Context(), 100, sequence.Force()) })
+		require.Equal(w, 1, in.Hits())
+		require.EqualValues(w, 101, w.next(other))
+		require.EqualValues(w, 102, w.next(other))
+		require.NoError(w, (<-set).err)
+		require.EqualValues(w, 103, w.next(s))
+	})
+}
