@@ -41,7 +41,7 @@ func (a *app) readEnv(c *cobra.Command) error {
 			}
 		}
 		if err := f.Value.Set(value); err != nil {
-			return usage("environment variable %s: %q is no %s", envName(name), value, f.Value.Type())
+			return usage("environment variable %s: %s", envName(name), notA(f.Value.Type(), value))
 		}
 	}
 	return nil
@@ -53,6 +53,9 @@ func (a *app) config(c *cobra.Command) (etcd.Config, error) {
 		return etcd.Config{}, err
 	}
 	g := &a.flags
+	if len(strings.Join(g.endpoints, "")) == 0 { // an unset variable in a script must not lead to another etcd
+		return etcd.Config{}, usage("--endpoints is empty")
+	}
 	if g.dialTimeout <= 0 {
 		return etcd.Config{}, usage("--dial-timeout must be positive, not %v", g.dialTimeout)
 	}

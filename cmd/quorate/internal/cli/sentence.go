@@ -14,6 +14,8 @@ func codeOfEtcd(err error) int {
 	switch {
 	case errors.Is(err, etcd.ErrInvalid):
 		return exitUsage
+	case errors.Is(err, etcd.ErrNotEtcd):
+		return exitFailed
 	case errors.Is(err, etcd.ErrUnauthenticated), errors.Is(err, etcd.ErrPermissionDenied):
 		return exitDenied
 	case errors.Is(err, etcd.ErrUnavailable), errors.Is(err, etcd.ErrNoLeader), errors.Is(err, context.DeadlineExceeded):
@@ -29,11 +31,13 @@ func (a *app) sentence(err error) string {
 		return oneLine(e.err.Error())
 	}
 	if s := child.InterruptedBy(err); s != nil {
-		return "ended by " + s.String()
+		return "ended by " + child.Name(s)
 	}
 	switch {
 	case errors.Is(err, etcd.ErrNotEtcd):
-		return "what answers at " + a.where(err) + " is no etcd: it " + reason(err)
+		return "what answers at " + a.where(err) + " is no etcd: it " + reason(foreign(err))
+	case errors.Is(err, etcd.ErrBadReply):
+		return "what answers at " + a.where(err) + " does not answer as etcd does: " + strings.TrimPrefix(reason(err), "jsonwire: ") + unknown(err)
 	case errors.Is(err, etcd.ErrTooOld):
 		return "the server at " + a.where(err) + " cannot be used: " + reason(err)
 	case errors.Is(err, etcd.ErrNoLeader):
@@ -80,8 +84,35 @@ func reason(err error) string {
 	}
 }
 
-// plain shows an error without the name of the package it came from.
-func plain(err error) string { return oneLine(strings.TrimPrefix(err.Error(), "etcd: ")) }
+// foreign finds the error of the client that says how somebody else's server
+// answered.
+func foreign(err error) error {
+	var e *etcd.Error
+	for errors.As(err, &e) {
+		if e.Kind == etcd.ErrNotEtcd {
+			return &etcd.Error{Message: e.Message}
+		}
+		err = e.Err
+	}
+	return err
+}
+
+// unknown adds that a write may have been applied.
+func unknown(err error) string {
+	if errors.Is(err, etcd.ErrUnknownOutcome) {
+		return " (" + etcd.ErrUnknownOutcome.Error() + ")"
+	}
+	return ""
+}
+
+// plain shows an error without the names of the packages it came from.
+func plain(err error) string {
+	s := err.Error()
+	for _, name := range []string{"etcd: ", "lock: ", "election: ", "sequence: ", "queue: "} {
+		s = strings.TrimPrefix(s, name)
+	}
+	return oneLine(strings.ReplaceAll(s, ": etcd: ", ": "))
+}
 
 func oneLine(s string) string {
 	return strings.Join(strings.FieldsFunc(s, func(r rune) bool { return r == '\n' || r == '\r' }), "; ")
