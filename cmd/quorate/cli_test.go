@@ -93,11 +93,12 @@ func TestUsageErrorsNameWhatIsWrong(t *testing.T) {
 		{"status --dial-timeout 0s", "--dial-timeout must be positive"},
 		{"status --command-timeout -1s", "--command-timeout must be positive"},
 		{"status --endpoints ftp://here", "the scheme is not http or https"},
-		{"status --cert only.pem", "CertFile and KeyFile"},
+		{"status --cert only.pem", "quorate: --cert and --key go together"},
 		{"status --password x", "--password without --user"},
 		{"status --user :x", "no name"},
 		{"status --user root", `user "root" needs a password`},
-		{"status --user root:x --endpoints http://192.0.2.1:2379", "not sent over plain http"},
+		{"status --user root:x --endpoints http://192.0.2.1:2379", "not sent over plain http to a host that is not loopback: use https or say --insecure-auth"},
+		{"status --cacert /no/such/file --endpoints https://127.0.0.1", "quorate: --cacert: open /no/such/file: no such file"},
 	} {
 		q := command(t, strings.Fields(c.args)...)
 		require.Equal(t, 2, q.run(), "%s: %s", c.args, q.stderr)

@@ -12,7 +12,7 @@ func TestOutputThatCannotBeWrittenIsAnError(t *testing.T) {
 	t.Parallel()
 	queueRun(t, 0, "push", "full", "a", "b")
 	for _, args := range []string{
-		"--help", "help lock", "completion zsh", "version", "status", "lock ls", "lock show nobody-has-it",
+		"--help", "help lock", "completion zsh", "version", "status", "seq ls", "lock show nobody-has-it",
 		"elect show nobody-stands", "seq next full", "seq next full -n 10000", "seq ls --json", "queue ls", "queue stats", "queue pop full",
 	} {
 		full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)

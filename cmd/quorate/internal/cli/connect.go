@@ -120,10 +120,18 @@ func (a *app) connect(c *cobra.Command, change func(*etcd.Config)) (*etcd.Client
 	}
 	client, err := etcd.New(cfg)
 	if err != nil {
-		return nil, usage("%s", plain(err))
+		return nil, usage("%s", asFlags.Replace(plain(err)))
 	}
 	return client, nil
 }
+
+// asFlags puts flags in the place of what they are called in etcd.Config.
+var asFlags = strings.NewReplacer(
+	"configuration TLS: ", "", "configuration: ", "",
+	"set AllowInsecureAuth", "say --insecure-auth",
+	"belong in Username and Password, not in the URL", "belong in --user, not in the URL",
+	"CertFile and KeyFile", "--cert and --key", "CAFile", "--cacert",
+)
 
 // patience is how long cleaning up may take after the user has asked to end.
 func (a *app) patience() time.Duration { return min(a.flags.commandTimeout, 5*time.Second) }

@@ -3,6 +3,8 @@ package cli
 import (
 	"context"
 	"errors"
+	"io"
+	"strconv"
 	"strings"
 
 	"github.com/quorate/quorate/cmd/quorate/internal/child"
@@ -42,12 +44,33 @@ func (a *app) sentence(err error) string {
 		return "the server at " + a.where(err) + " cannot be used: " + reason(err)
 	case errors.Is(err, etcd.ErrNoLeader):
 		return "the etcd at " + a.where(err) + " has no leader, so too few of its members are reachable"
+	case errors.Is(err, etcd.ErrUnavailable) && aboutTLS(reason(err)):
+		return "no connection with " + a.where(err) + " (" + reason(err) + "); see --cacert, --cert and --key"
+	case errors.Is(err, etcd.ErrUnauthenticated) && strings.HasSuffix(err.Error(), "user name is empty"):
+		return "the etcd at " + a.where(err) + " asks for a user: --user name:password, or " + envName("user")
+	case errors.Is(err, etcd.ErrUnauthenticated) && strings.Contains(err.Error(), "invalid user ID or password"):
+		return "the etcd at " + a.where(err) + " refuses user " + strconv.Quote(a.userName()) + ": wrong name or password"
 	case errors.Is(err, etcd.ErrUnavailable):
 		return "no etcd answers at " + a.where(err) + " (" + reason(err) + "); 'quorate dev' starts one to try things on, --endpoints names another"
 	case errors.Is(err, context.DeadlineExceeded) && errors.As(err, new(*etcd.Error)): // not some wait of ours
 		return "etcd at " + a.where(err) + " did not answer in time (--command-timeout " + a.flags.commandTimeout.String() + ")"
 	}
 	return plain(err)
+}
+
+// aboutTLS reports whether what went wrong is that the two ends do not trust
+// each other.
+func aboutTLS(reason string) bool {
+	return strings.HasPrefix(reason, "x509: ") || strings.HasPrefix(reason, "tls: ")
+}
+
+// userName is the user without the password.
+func (a *app) userName() string {
+	if a.flags.password != "" {
+		return a.flags.user
+	}
+	name, _, _ := strings.Cut(a.flags.user, ":")
+	return name
 }
 
 // where names the endpoints that were tried.
@@ -79,6 +102,9 @@ func reason(err error) string {
 			if e, ok := x.(*etcd.Error); ok && e.Message != "" {
 				return oneLine(e.Message)
 			}
+		}
+		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+			return "the connection was closed without an answer; perhaps it has to be https, or http"
 		}
 		return oneLine(err.Error())
 	}
