@@ -186,6 +186,7 @@ func (c *consumer) receive(ctx context.Context, n int) ([]*delivery, error) {
 	if n < 1 {
 		return nil, fmt.Errorf("%d jobs were asked for", n)
 	}
+	asked := min(n, maxAsked)
 	for {
 		if err := pace.Over(ctx); err != nil {
 			return nil, err
@@ -202,7 +203,7 @@ func (c *consumer) receive(ctx context.Context, n int) ([]*delivery, error) {
 		err, changed := c.failure, c.changed
 		c.failure = nil
 		if len(ds) == 0 && err == nil {
-			c.asked += n
+			c.asked += asked
 			c.resting = false
 			c.touch()
 			changed = c.changed
@@ -221,7 +222,7 @@ func (c *consumer) receive(ctx context.Context, n int) ([]*delivery, error) {
 		c.awaitBuffer(both, changed)
 		cancel()
 		c.mu.Lock()
-		c.asked -= n
+		c.asked -= asked
 		c.mu.Unlock()
 	}
 }

@@ -35,6 +35,9 @@ const (
 	maxClaimBytes = 8 << 20
 	// maxPrefetch bounds what a consumer holds in advance.
 	maxPrefetch = 10000
+	// maxAsked bounds what one Receive counts for in the demand: more than a claim
+	// holds is of no use, and the sum over all must not overflow.
+	maxAsked = 10000
 )
 
 // Prefetch makes the consumer claim up to n jobs more than Receive has asked
