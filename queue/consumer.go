@@ -89,6 +89,7 @@ type consumer struct {
 	mu        sync.Mutex
 	stopping  bool  // nothing is claimed any more
 	created   int64 // create revision of the presence, 0 before
+	left      bool  // the presence was taken away
 	doubled   bool  // an attempt to put it had no answer, and may still come
 	buf       []*delivery
 	asked     int   // how many more jobs those in Receive want
