@@ -148,6 +148,7 @@ type claim struct {
 	jobs    []*delivery
 	left    int         // jobs not settled
 	out     []*delivery // given out, in that order; those in front are not settled
+	slot    bool        // it has the slot of suspects
 	closing bool        // a deletion of the record by us is under way, or done
 	over    bool        // gone, by us or by others
 	gone    bool        // the watch has shown that the record is gone

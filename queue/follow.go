@@ -169,9 +169,7 @@ func (c *consumer) drop(cl *claim, cause error) {
 	cl.over = true
 	delete(c.claims, cl.n)
 	cl.end(cause)
-	if cl.rec.Alone {
-		c.suspect.release(c)
-	}
+	c.freeSlot(cl)
 	kept := c.buf[:0]
 	for _, d := range c.buf {
 		if d.claim != cl {

@@ -104,9 +104,7 @@ func (c *consumer) turned(d *delivery, to progress) {
 func (c *consumer) finish(cl *claim) {
 	cl.closing = true
 	cl.end(ErrSettled)
-	if cl.rec.Alone {
-		c.suspect.release(c)
-	}
+	c.freeSlot(cl)
 	c.finished = append(c.finished, cl)
 	c.touch()
 }
@@ -123,9 +121,7 @@ func (c *consumer) removed(cl *claim) {
 		c.ended[cl.n] = true
 	}
 	cl.end(ErrSettled)
-	if cl.rec.Alone {
-		c.suspect.release(c)
-	}
+	c.freeSlot(cl)
 	c.touch()
 }
 

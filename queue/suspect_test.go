@@ -134,3 +134,23 @@ func TestASuspectThatFailsWithoutACrashIsSuspectNoMore(t *testing.T) {
 		require.Equal(w, 3, d.Attempt, "attempts survive")
 	})
 }
+
+// The record of a job that was settled otherwise than by an Ack is removed later,
+// when the next suspect is claimed already.
+func TestTheEndOfASuspectDoesNotFreeThePlaceOfTheNext(t *testing.T) {
+	inBubbles(t, func(w *world) {
+		q, a := w.queue(), w.node()
+		w.push(q, numbered(4)...)
+		a.take(4)
+		a.die()
+		b := w.node(queue.Prefetch(10))
+		for left := 3; left > 0; left-- {
+			d := b.takeOne()
+			require.True(w, d.Suspect)
+			require.NoError(w, d.Nack(w.Context(), time.Hour))
+			time.Sleep(time.Second)
+			require.EqualValues(w, left, w.stats(q).Suspect+1)
+			require.Len(w, w.list(q, queue.Claimed), 1)
+		}
+	})
+}
