@@ -60,32 +60,42 @@ func (r *workerRun[T]) acknowledgeLater(d *Delivery[T], out Outcome) {
 		r.pace.ended(out.Took)
 	case <-r.settling.Done():
 		r.lost(d, out, pace.Over(r.settling))
+		return
+	}
+	select {
+	case <-r.noAcks: // it came back when nobody acknowledges any more
+		for _, j := range r.waiting() {
+			r.lost(j.d, j.out, ErrWorkerStopped)
+		}
+	default: // whoever ends that looks once more
 	}
 }
 
 // acknowledge acknowledges what handlers have done until noMore is closed and
 // nothing is left.
 func (r *workerRun[T]) acknowledge(noMore <-chan struct{}) {
-	for {
+	for over := false; !over; {
 		select {
 		case j := <-r.acks:
-			r.acknowledgeAll(r.gathered(j))
+			r.acknowledgeAll(append([]doneJob[T]{j}, r.waiting()...))
 		case <-noMore:
-			for {
-				select {
-				case j := <-r.acks:
-					r.acknowledgeAll(r.gathered(j))
-				default:
-					return
-				}
-			}
+			r.acknowledgeRest()
+			over = true
 		}
+	}
+	close(r.noAcks)
+	r.acknowledgeRest()
+}
+
+// acknowledgeRest acknowledges what waits, until nothing does.
+func (r *workerRun[T]) acknowledgeRest() {
+	for jobs := r.waiting(); len(jobs) > 0; jobs = r.waiting() {
+		r.acknowledgeAll(jobs)
 	}
 }
 
-// gathered gives first and what else waits to be acknowledged.
-func (r *workerRun[T]) gathered(first doneJob[T]) []doneJob[T] {
-	jobs := []doneJob[T]{first}
+// waiting gives what waits to be acknowledged.
+func (r *workerRun[T]) waiting() (jobs []doneJob[T]) {
 	for len(jobs) < cap(r.acks) {
 		select {
 		case j := <-r.acks:

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/quorate/quorate/etcd"
+	"github.com/quorate/quorate/etcdtest"
 	"github.com/quorate/quorate/queue"
 )
 
@@ -144,6 +145,31 @@ func TestHandlersThatDoNotReturnAreNamedAndTheirJobsGoToOthers(t *testing.T) {
 		<-returned
 		s.settle()
 		require.Equal(s, []queue.Verdict{queue.Done, queue.Lost}, c.verdicts())
+	})
+}
+
+// Run waits for what it hands back and for its presence to go; by then nobody
+// acknowledges any more.
+func TestAHandlerThatReturnsAfterTheKillTimeoutIsObservedThoughRunHasNotReturned(t *testing.T) {
+	inShops(t, func(s *shop) {
+		s.push("deaf")
+		release, leave := make(chan struct{}), make(chan struct{})
+		leaving := s.srv.Inject(etcdtest.Fault{Path: txnPath, Times: 1, Hold: leave, Match: func(r *etcdtest.Request) bool {
+			return r.Puts(queue.Root + "q/jobs/c/took")
+		}})
+		c := s.work(func(context.Context, *queue.Delivery[string]) error {
+			<-release
+			return nil
+		}, func(cfg *queue.WorkerConfig) { cfg.StopTimeout, cfg.KillTimeout = time.Second, time.Second })
+		soon()
+		c.stop()
+		require.NoError(s, leaving.Await(s.Context(), 1))
+		close(release)
+		s.settle()
+		require.Equal(s, []queue.Verdict{queue.Lost}, c.verdicts())
+		close(leave)
+		var still *queue.StillRunningError
+		require.ErrorAs(s, c.ended(), &still)
 	})
 }
 
