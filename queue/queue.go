@@ -158,7 +158,9 @@ func (q *Queue[T]) Consumers(ctx context.Context) ([]ConsumerInfo, error) {
 
 // Reclaim takes all claims away from a consumer, dead or alive, as if it had
 // died: its deliveries' contexts end, and its jobs are claimed by others, at one
-// attempt more. It tells how many claim records that were.
+// attempt more and as suspects; none becomes a dead letter by that. The consumer
+// itself goes on, and may claim more. Reclaim tells how many claim records that
+// were: none, with no error, where there is no such consumer.
 func (q *Queue[T]) Reclaim(ctx context.Context, consumer string) (int, error) {
 	n, err := q.reclaim(ctx, consumer)
 	return n, q.fail("reclaim", err)
