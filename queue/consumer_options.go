@@ -56,9 +56,10 @@ func MaxAttempts(n int) ConsumerOption {
 }
 
 // MaxClaimAge bounds how long the consumer may keep a delivery: after d its
-// context ends with ErrClaimAge and others get it, at one attempt more. What was
-// claimed in advance goes back after d at no attempt. Default one hour; negative
-// means no bound.
+// context ends with ErrClaimAge and others get it, at one attempt more and as a
+// suspect, and with it those that were claimed together with it and are not
+// settled. What was claimed in advance goes back after d at no attempt. Default one
+// hour; negative means no bound.
 func MaxClaimAge(d time.Duration) ConsumerOption {
 	return consumerOption(func(o *consumerOptions) { o.maxAge = d })
 }

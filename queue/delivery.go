@@ -86,18 +86,22 @@ func (d *Delivery[T]) AckWith(ctx context.Context, t etcd.Txn) (res *etcd.TxnRes
 	return res, err
 }
 
-// Nack gives the job back to be tried again after delay; the attempt counts.
+// Nack gives the job back to be tried again after delay, by this process's clock;
+// the attempt counts. It is idempotent. ErrClaimLost means that nothing was done;
+// after ErrFull, and after an error that answers etcd.ErrUnknownOutcome, the claim
+// stays as it is: call it again.
 func (d *Delivery[T]) Nack(ctx context.Context, delay time.Duration, opts ...SettleOption) error {
 	return d.settle("nack", func(one *delivery) error { return one.c.nack(ctx, one, delay, opts) })
 }
 
-// Dead makes the job a dead letter.
+// Dead makes the job a dead letter, whose unique key is free again unless it has a
+// window. Of the reason, as of Because, 2 KiB are kept. Errors are those of Nack.
 func (d *Delivery[T]) Dead(ctx context.Context, reason string, opts ...SettleOption) error {
 	return d.settle("dead", func(one *delivery) error { return one.c.dead(ctx, one, reason, byHandler, opts) })
 }
 
 // Return gives a job back that was not begun: at once, and the attempt does not
-// count.
+// count. Errors are those of Nack.
 func (d *Delivery[T]) Return(ctx context.Context) error {
 	return d.settle("return", func(one *delivery) error { return one.c.giveBack(ctx, []*delivery{one}) })
 }
@@ -162,7 +166,7 @@ type settleOption func(*settleOptions)
 
 func (f settleOption) applySettle(o *settleOptions) { f(o) }
 
-// Because keeps the text of err with the job as its last error.
+// Because keeps the text of err with the job as its last error, up to 2 KiB of it.
 func Because(err error) SettleOption { return settleOption(func(o *settleOptions) { o.cause = err }) }
 
 // WithoutAttempt makes Nack not count the attempt, for a job that is put off
