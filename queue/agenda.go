@@ -85,7 +85,7 @@ func (c *consumer) ownTasks(a *agenda) {
 			break
 		}
 	}
-	if c.stopping || c.opts.maxAge <= 0 {
+	if c.opts.maxAge <= 0 {
 		return
 	}
 	var oldest *claim // of many, perhaps
@@ -98,7 +98,7 @@ func (c *consumer) ownTasks(a *agenda) {
 	if oldest != nil {
 		a.offer("claim age", begun.Add(c.opts.maxAge), func(ctx context.Context) error { return c.outlived(ctx, oldest) })
 	}
-	if len(c.buf) > 0 {
+	if len(c.buf) > 0 && !c.stopping { // otherwise it is being handed back
 		cl := c.buf[0].claim
 		a.offer("age at hand", cl.taken.Add(c.opts.maxAge), func(ctx context.Context) error { return c.unreceived(ctx, cl) })
 	}

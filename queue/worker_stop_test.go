@@ -173,6 +173,27 @@ func TestAHandlerThatReturnsAfterTheKillTimeoutIsObservedThoughRunHasNotReturned
 	})
 }
 
+func TestAHandlerThatHangsInASoftStopLosesItsJobAtTheMaximumAge(t *testing.T) {
+	inShops(t, func(s *shop) {
+		s.push("one")
+		c := s.work(hang, func(cfg *queue.WorkerConfig) {
+			cfg.StopTimeout = -1
+			cfg.Consumer = []queue.ConsumerOption{queue.MaxClaimAge(time.Minute)}
+		})
+		soon()
+		begin := time.Now()
+		c.stop()
+		other := s.work(func(context.Context, *queue.Delivery[string]) error { return nil }, drain)
+		require.NoError(s, other.ended())
+		require.Less(s, time.Since(begin), 2*time.Minute)
+		require.Equal(s, []queue.Verdict{queue.Done}, other.verdicts())
+		require.NoError(s, c.ended())
+		require.Len(s, c.seen(), 1)
+		require.Contains(s, []queue.Verdict{queue.HandedBack, queue.Lost}, c.seen()[0].What)
+		require.ErrorIs(s, c.seen()[0].Err, queue.ErrClaimAge)
+	})
+}
+
 func TestAWorkerWhoseSessionEndsTellsItsHandlersAndReturnsTheCause(t *testing.T) {
 	inShops(t, func(s *shop) {
 		s.push("one")
