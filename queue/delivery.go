@@ -101,7 +101,7 @@ func (d *Delivery[T]) Dead(ctx context.Context, reason string, opts ...SettleOpt
 }
 
 // Return gives a job back that was not begun: at once, and the attempt does not
-// count. Errors are those of Nack.
+// count. One that is older than MaxClaimAge cannot be returned. Errors are those of Nack.
 func (d *Delivery[T]) Return(ctx context.Context) error {
 	return d.settle("return", func(one *delivery) error { return one.c.giveBack(ctx, []*delivery{one}) })
 }

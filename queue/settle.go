@@ -39,6 +39,8 @@ func (c *consumer) ask(d *delivery, to progress) (done bool, err error) {
 		return false, ErrSettled
 	case d.claim.over && !d.unsure:
 		return false, lostBecause(context.Cause(d.claim.ctx))
+	case to == returned && !d.since.IsZero() && !d.unsure && errors.Is(context.Cause(d.claim.ctx), ErrClaimAge):
+		return false, lostBecause(ErrClaimAge) // it was begun, and the attempt is to count
 	}
 	d.asked = to
 	d.busy++

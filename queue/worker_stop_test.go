@@ -183,13 +183,16 @@ func TestAHandlerThatHangsInASoftStopLosesItsJobAtTheMaximumAge(t *testing.T) {
 		soon()
 		begin := time.Now()
 		c.stop()
-		other := s.work(func(context.Context, *queue.Delivery[string]) error { return nil }, drain)
+		other := s.work(func(_ context.Context, d *queue.Delivery[string]) error {
+			require.Equal(s, 2, d.Attempt)
+			return nil
+		}, drain)
 		require.NoError(s, other.ended())
 		require.Less(s, time.Since(begin), 2*time.Minute)
 		require.Equal(s, []queue.Verdict{queue.Done}, other.verdicts())
 		require.NoError(s, c.ended())
 		require.Len(s, c.seen(), 1)
-		require.Contains(s, []queue.Verdict{queue.HandedBack, queue.Lost}, c.seen()[0].What)
+		require.Equal(s, queue.Lost, c.seen()[0].What)
 		require.ErrorIs(s, c.seen()[0].Err, queue.ErrClaimAge)
 	})
 }
