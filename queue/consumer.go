@@ -142,7 +142,7 @@ func (q *core) consumer(s *etcd.Session, opts []ConsumerOption) (*consumer, erro
 	}
 	c.suspect = joinSlot(s.Client(), c)
 	c.view.reset()
-	c.acks.take, c.acks.fly = takeAcks, c.flyAcks
+	c.acks.take, c.acks.fly, c.acks.dropped = takeAcks, c.flyAcks, c.droppedAcks
 	c.moves.take, c.moves.fly = takeMoves, c.flyMoves
 	c.life, c.end = context.WithCancelCause(s.Context())
 	c.wg.Go(c.run)
