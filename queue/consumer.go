@@ -59,9 +59,10 @@ func (c *Consumer[T]) Receive(ctx context.Context, n int) ([]*Delivery[T], error
 // Close hands the jobs back that Receive has not given out, at no attempt, and
 // ends the consumer's presence. Settle what was given out before, or Return it:
 // the rest is taken over by others at one attempt more, as if the consumer had
-// died. Close is idempotent. If ctx ends before all is handed back, others take
-// that over, too; and if the presence could not be removed, it goes with the
-// session.
+// died. Close is idempotent, and ends the consumer also if ctx has ended before. If
+// ctx ends before all is handed back, others take that over, too; and a presence
+// that could not be removed is left to the session, which removes it as soon as it
+// can.
 func (c *Consumer[T]) Close(ctx context.Context) error {
 	return c.q.fail("close", c.close(ctx))
 }

@@ -74,7 +74,7 @@ func (d *Delivery[T]) Ack(ctx context.Context) error {
 // which the result's Succeeded tells. So what Then does is done exactly once,
 // however often the job is delivered. ErrClaimLost means that nothing was done.
 //
-// The results are those of t's operations. They are missing where a reply was
+// A branch of t can have 120 operations. The results are those of t's operations. They are missing where a reply was
 // lost and the outcome was found out otherwise; t.Else may then have been
 // carried out twice. After an error that answers etcd.ErrUnknownOutcome, call it
 // again with the same transaction.
