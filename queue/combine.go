@@ -73,10 +73,11 @@ func (c *combiner[I]) doAll(ctx context.Context, items []I) []error {
 		}
 		return errs
 	}
-	own := make([]*part[I], len(items))
+	own, parts := make([]*part[I], len(items)), make([]part[I], len(items))
 	wake := make(chan struct{}, 1)
 	for i, item := range items {
-		own[i] = &part[I]{item: item, wake: wake}
+		parts[i].item, parts[i].wake = item, wake
+		own[i] = &parts[i]
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -64,7 +64,7 @@ func (r *workerRun[T]) acknowledgeLater(d *Delivery[T], out Outcome) {
 	}
 	select {
 	case <-r.noAcks: // it came back when nobody acknowledges any more
-		for _, j := range r.waiting() {
+		for _, j := range r.gathered(nil) {
 			r.lost(j.d, j.out, ErrWorkerStopped)
 		}
 	default: // whoever ends that looks once more
@@ -74,28 +74,30 @@ func (r *workerRun[T]) acknowledgeLater(d *Delivery[T], out Outcome) {
 // acknowledge acknowledges what handlers have done until noMore is closed and
 // nothing is left.
 func (r *workerRun[T]) acknowledge(noMore <-chan struct{}) {
+	var jobs []doneJob[T] // kept for its space
+	some := func(first ...doneJob[T]) bool {
+		jobs = r.gathered(append(jobs[:0], first...))
+		r.acknowledgeAll(jobs)
+		clear(jobs)
+		return len(jobs) > 0
+	}
 	for over := false; !over; {
 		select {
 		case j := <-r.acks:
-			r.acknowledgeAll(append([]doneJob[T]{j}, r.waiting()...))
+			some(j)
 		case <-noMore:
-			r.acknowledgeRest()
 			over = true
 		}
 	}
+	for some() {
+	}
 	close(r.noAcks)
-	r.acknowledgeRest()
-}
-
-// acknowledgeRest acknowledges what waits, until nothing does.
-func (r *workerRun[T]) acknowledgeRest() {
-	for jobs := r.waiting(); len(jobs) > 0; jobs = r.waiting() {
-		r.acknowledgeAll(jobs)
+	for some() { // what came meanwhile
 	}
 }
 
-// waiting gives what waits to be acknowledged.
-func (r *workerRun[T]) waiting() (jobs []doneJob[T]) {
+// gathered adds what else waits to be acknowledged.
+func (r *workerRun[T]) gathered(jobs []doneJob[T]) []doneJob[T] {
 	for len(jobs) < cap(r.acks) {
 		select {
 		case j := <-r.acks:
