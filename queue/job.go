@@ -57,7 +57,7 @@ type Job struct {
 	// Suspect: a consumer died with it, so it is claimed alone.
 	Suspect bool
 
-	Payload []byte
+	Payload []byte // not to be changed, nor Headers
 
 	key         string // where it stands
 	mod         int64  // and since which revision
