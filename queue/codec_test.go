@@ -19,7 +19,7 @@ func TestBytesThatAHandlerChangesAreTriedAgainAsTheyWere(t *testing.T) {
 	inBubbles(t, func(w *world) {
 		c := w.client()
 		q := queue.New[[]byte](c, name)
-		_, err := q.Enqueue(w.Context(), []byte("secret"))
+		_, err := q.Enqueue(w.Context(), []byte("secret"), queue.Headers(map[string]string{"by": "me"}))
 		require.NoError(w, err)
 		n, err := q.Consumer(w.session(c))
 		require.NoError(w, err)
@@ -28,7 +28,9 @@ func TestBytesThatAHandlerChangesAreTriedAgainAsTheyWere(t *testing.T) {
 			ds, err := n.Receive(w.Context(), 1)
 			require.NoError(w, err)
 			require.Equal(w, "secret", string(ds[0].Value))
+			require.Equal(w, "me", ds[0].Headers["by"])
 			copy(ds[0].Value, "plain!")
+			ds[0].Headers["by"] = "you"
 			require.NoError(w, ds[0].Nack(w.Context(), 0))
 		}
 	})
