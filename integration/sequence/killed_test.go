@@ -146,7 +146,7 @@ func TestProcessesKilledAtAnyTimeTakeNoNumberTwice(t *testing.T) {
 				before := l.greatest()
 				n, err := s.Next(ctx)
 				if err != nil {
-					require.Error(t, ctx.Err(), err)
+					require.ErrorIs(t, err, context.DeadlineExceeded) // which may be told a moment before ctx says so
 					break
 				}
 				require.Greater(t, n, before)
