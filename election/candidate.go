@@ -62,7 +62,7 @@ func candidate(m line.Member) Candidate {
 // A State is who leads and who wants to, all as of one revision.
 type State struct {
 	Name       string
-	Revision   int64
+	Revision   int64       // of Look; All leaves it 0
 	Leader     *Candidate  // nil if nobody leads
 	Candidates []Candidate // those who wait, in the order of the line
 }

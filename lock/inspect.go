@@ -12,8 +12,8 @@ import (
 
 // A State is who holds a lock and who waits for it, all as of one revision.
 type State struct {
-	Name     string // empty where only a raw prefix is known
-	Revision int64
+	Name     string      // empty where only a raw prefix is known
+	Revision int64       // of Look; All leaves it 0
 	Holders  []Contender // one of a mutex; the oldest first
 	Waiters  []Contender // in the order of the line
 	Limit    int64       // of a semaphore: how many permits there are; otherwise 0

@@ -183,6 +183,15 @@ func TestStatusOfAClusterThatIsNotWholeShowsWhatIsMissing(t *testing.T) {
 	require.Equal(t, "connection refused", report["members"].([]any)[0].(map[string]any)["error"])
 }
 
+func TestStatusTellsNamesAndAlarmsAlsoWhereAnotherMemberHangs(t *testing.T) {
+	t.Parallel()
+	q := command(t, "status", "--json", "--command-timeout", "3s", "--endpoints", silent(t)+","+endpoint)
+	require.Equal(t, 1, q.run(), q.stderr)
+	members := jsonLines(t, q.stdout.String())[0]["members"].([]any)
+	require.Equal(t, "no answer within 3s", members[0].(map[string]any)["error"])
+	require.NotEmpty(t, members[1].(map[string]any)["name"])
+}
+
 func TestSecretsAreNeverShown(t *testing.T) {
 	t.Parallel()
 	const canary = "canary-5ecret"
