@@ -62,7 +62,7 @@ func candidate(m line.Member) Candidate {
 // A State is who leads and who wants to, all as of one revision.
 type State struct {
 	Name       string
-	Revision   int64       // of Look; All leaves it 0
+	Revision   int64       // 0 of what All gives, which does not tell it
 	Leader     *Candidate  // nil if nobody leads
 	Candidates []Candidate // those who wait, in the order of the line
 }
@@ -79,6 +79,9 @@ func Look(ctx context.Context, c *etcd.Client, name string, opts ...Option) (*St
 }
 
 func look(ctx context.Context, c *etcd.Client, name, prefix string, raw bool) (*State, error) {
+	if c == nil {
+		return nil, failed("look at", name, line.ErrNoClient)
+	}
 	r, err := c.Get(ctx, etcd.Prefix(prefix))
 	if err != nil {
 		return nil, failed("look at", name, err)
@@ -102,8 +105,8 @@ func state(name, prefix string, kvs []etcd.KV, raw bool, revision int64) *State 
 
 // State reads who leads and who wants to.
 func (e *Election) State(ctx context.Context) (*State, error) {
-	if e.err != nil {
-		return nil, failed("look at", e.show(), e.err)
+	if err := e.wrong(); err != nil {
+		return nil, failed("look at", e.show(), err)
 	}
 	return look(ctx, e.line.Session().Client(), e.show(), e.line.Prefix(), e.o.useRaw)
 }

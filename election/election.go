@@ -44,6 +44,14 @@ func newElection(s *etcd.Session, name string, o options) *Election {
 	return e
 }
 
+// wrong says what is wrong with the description of the election.
+func (e *Election) wrong() error {
+	if e.err == nil && e.line == nil {
+		return errors.New("it was not made by New")
+	}
+	return e.err
+}
+
 // with gives the same election for another session.
 func (e *Election) with(s *etcd.Session) *Election { return newElection(s, e.name, e.o) }
 
@@ -93,7 +101,7 @@ func (e *Election) campaign(ctx context.Context, value []byte, m *monitor) (*Ter
 			t = newTerm(e, entry, value)
 		}
 	} else {
-		t, err = e.campaignHealthy(ctx, w, value, m)
+		t, err = e.campaignHealthy(ctx, value, m)
 	}
 	if err != nil {
 		return nil, failed(op, e.show(), err)
@@ -103,8 +111,8 @@ func (e *Election) campaign(ctx context.Context, value []byte, m *monitor) (*Ter
 
 // want is the candidate's place.
 func (e *Election) want(value []byte) (line.Want, error) {
-	if e.err != nil {
-		return line.Want{}, e.err
+	if err := e.wrong(); err != nil {
+		return line.Want{}, err
 	}
 	if err := checkValue(value); err != nil {
 		return line.Want{}, err

@@ -17,7 +17,8 @@ import (
 // whoever resigns only when the work has stopped, as Run does, is never
 // overtaken by the next leader.
 type HealthCheck struct {
-	// Check gives nil if all is well. It should return when its context ends;
+	// Check gives nil if all is well. Several campaigns of one Election may call
+	// it at a time. It should return when its context ends;
 	// one that does not counts as failed, and is not called again for the same
 	// Campaign, its term or Run before it has returned. Resign waits for that as
 	// long as its context lasts; a Campaign that has failed does not wait.
@@ -189,7 +190,7 @@ func sleep(ctx context.Context, d time.Duration) bool {
 
 // campaignHealthy is a campaign that is in the line only while the check says
 // that all is well.
-func (e *Election) campaignHealthy(ctx context.Context, w line.Want, value []byte, m *monitor) (*Term, error) {
+func (e *Election) campaignHealthy(ctx context.Context, value []byte, m *monitor) (*Term, error) {
 	s := e.line.Session()
 	for {
 		if err := s.Err(); err != nil {
@@ -206,6 +207,10 @@ func (e *Election) campaignHealthy(ctx context.Context, w line.Want, value []byt
 			return nil, errors.Join(cause, err)
 		}
 		unbind()
+		w, err := e.want(value) // which says since when it stands there
+		if err != nil {
+			return nil, err
+		}
 		entry, watch, err := e.stand(ctx, m, w)
 		switch {
 		case err == nil:

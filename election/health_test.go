@@ -50,11 +50,16 @@ func TestAnUnhealthyCandidateDoesNotComeForward(t *testing.T) {
 		var p patient
 		p.sick.Store(true)
 		c := w.start(w.Context(), stand(w.Session(), p.option()), "a")
+		begin := time.Now()
 		time.Sleep(time.Minute)
 		w.waits(c)
 		require.Empty(w, w.line())
 		p.sick.Store(false)
-		w.resign(w.leads(c))
+		term := w.leads(c)
+		l, err := stand(w.Session()).Leader(w.Context())
+		require.NoError(w, err)
+		require.WithinDuration(w, begin.Add(time.Minute), l.Since, 2*time.Second, "when it entered the line")
+		w.resign(term)
 	})
 }
 

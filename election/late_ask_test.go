@@ -22,7 +22,7 @@ func TestAWishThatWasNotWrittenDownIsNotSaidToBe(t *testing.T) {
 		c := w.ClientAt(1)
 		s, err := election.Look(w.Context(), c, name)
 		require.NoError(w, err)
-		in, apply := w.late()
+		in, apply := w.Late()
 		asked := make(chan error, 1)
 		go func() { asked <- election.Ask(w.Context(), c, name, *s.Leader, s.Candidates[0]) }()
 		require.NoError(w, in.Await(w.Context(), 1))
@@ -135,7 +135,7 @@ func TestADeposeOfALeaderWhoHasSpokenSinceSaysThatItHasChanged(t *testing.T) {
 func TestAProclamationThatMayStillComeIsOfUnknownOutcome(t *testing.T) {
 	inBubble(t, func(w *world) {
 		a := w.campaign(stand(w.At(1)), "a")
-		in, apply := w.late()
+		in, apply := w.Late()
 		w.Srv.Inject(etcdtest.Fault{Path: "/v3/kv/txn", Times: 1, Skip: 1, Refuse: &etcdtest.Error{Code: etcdtest.PermissionDenied, Message: "etcdserver: permission denied"}})
 		err := a.Proclaim(w.Context(), []byte("a2"))
 		require.ErrorIs(w, err, etcd.ErrPermissionDenied)

@@ -7,16 +7,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/quorate/quorate/election"
 	"github.com/quorate/quorate/etcdtest"
 )
-
-// late holds up the next transaction of the troubled member until the function
-// is called, which carries it out then, whoever still waits for it.
-func (w *world) late() (in *etcdtest.Injected, apply func()) {
-	hold := make(chan struct{})
-	in = w.Srv.Inject(etcdtest.Fault{Members: []int{1}, Path: "/v3/kv/txn", Times: 1, Late: hold})
-	return in, func() { close(hold) }
-}
 
 // The enqueue that had no answer is carried out right before its repetition, and
 // in between the candidate is handed the leadership, which takes its key away: the
@@ -25,7 +18,7 @@ func TestACandidateIsHandedTheLeadershipBetweenTheAttemptsToEnterTheLine(t *test
 	inBubble(t, func(w *world) {
 		e := stand(w.At(0))
 		a := w.campaign(e, "a")
-		_, apply := w.late()
+		_, apply := w.Late()
 		hold := make(chan struct{})
 		again := w.Srv.Inject(etcdtest.Fault{Members: []int{1}, Path: "/v3/kv/txn", Times: 1, Skip: 1, Hold: hold})
 		it := w.start(w.Context(), stand(w.At(1)), "it")
@@ -62,5 +55,31 @@ func TestACampaignEndsWithItsContextWhileItIsNotKnownWhetherItWasHandedTheLeader
 		w.resign(a)
 		require.ErrorIs(w, w.fails(it), context.DeadlineExceeded)
 		require.Less(w, time.Since(begin), 5*time.Second, "two seconds late at most")
+	}, three...)
+}
+
+// A campaign is given up and leaves the line, and right after that etcd can't be
+// asked. What the session then looks for must not be the candidate that stands
+// next under the key that has become free.
+func TestWhoGaveACampaignUpAndStandsAgainIsNotTakenForALeftover(t *testing.T) {
+	inBubble(t, func(w *world) {
+		a := w.campaign(stand(w.At(0)), "a")
+		e := stand(w.At(1))
+		ctx, cancel := context.WithCancel(w.Context())
+		it := w.start(ctx, e, "it")
+		in := w.Srv.Inject(etcdtest.Fault{Members: []int{1}, Path: "/v3/kv/range", LoseRequest: true,
+			Match: func(r *etcdtest.Request) bool { return r.Touches(election.Root + name + "/handover") }})
+		cancel()
+		require.ErrorIs(w, w.fails(it), context.Canceled)
+		in.Remove()
+		it = w.start(w.Context(), e, "it")
+		time.Sleep(time.Minute)
+		w.waits(it)
+		w.resign(a)
+		term := w.leads(it)
+		time.Sleep(time.Minute)
+		require.NoError(w, term.Err())
+		w.resign(term)
+		require.Empty(w, w.line())
 	}, three...)
 }

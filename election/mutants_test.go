@@ -3,16 +3,10 @@
 package election_test
 
 import (
-	"context"
 	"os"
-	"os/exec"
-	"regexp"
-	"strings"
 	"testing"
-	"time"
 
-	"github.com/stretchr/testify/require"
-
+	"github.com/quorate/quorate/internal/linetest"
 	"github.com/quorate/quorate/internal/mutant"
 )
 
@@ -28,29 +22,11 @@ var faults = map[string]*bool{
 	"resigns before its work has stopped":         &mutant.RunHasty,
 }
 
-const faultVar = "QUORATE_TEST_FAULT"
-
 func TestMain(m *testing.M) {
-	if name := os.Getenv(faultVar); name != "" {
-		*faults[name] = true
-	}
+	linetest.Break(faults)
 	os.Exit(m.Run())
 }
 
-// A check that has never found anything may be blind. Each of these faults must
-// be found by some test of this package.
 func TestElectionsThatAreBrokenOnPurposeAreCaught(t *testing.T) {
-	for name := range faults {
-		t.Run(name, func(t *testing.T) {
-			ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
-			defer cancel()
-			c := exec.CommandContext(ctx, os.Args[0], "-test.failfast", "-test.timeout=60s", "-test.skip=OnPurpose|Example|WhateverBefalls")
-			c.Env = append(os.Environ(), faultVar+"="+name)
-			out, err := c.CombinedOutput()
-			require.Error(t, err, "not caught")
-			caught := regexp.MustCompile(`--- FAIL: (\S+)|panic: .*`).FindString(string(out))
-			require.NotEmpty(t, caught, string(out[:min(len(out), 2000)]))
-			t.Log(strings.TrimSpace(caught))
-		})
-	}
+	linetest.Caught(t, faults, "OnPurpose|Example|WhateverBefalls")
 }

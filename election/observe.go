@@ -27,13 +27,16 @@ import (
 func Observe(ctx context.Context, c *etcd.Client, name string, opts ...Option) iter.Seq2[Event, error] {
 	o := collect(opts)
 	prefix, err := o.prefix(name)
+	if err == nil && c == nil {
+		err = line.ErrNoClient
+	}
 	return observe(ctx, c, o.show(name), prefix, o.useRaw, err)
 }
 
 // Observe observes the election; see the function Observe.
 func (e *Election) Observe(ctx context.Context) iter.Seq2[Event, error] {
-	if e.err != nil {
-		return observe(ctx, nil, e.show(), "", false, e.err)
+	if err := e.wrong(); err != nil {
+		return observe(ctx, nil, e.show(), "", false, err)
 	}
 	return observe(ctx, e.line.Session().Client(), e.show(), e.line.Prefix(), e.o.useRaw, nil)
 }

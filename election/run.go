@@ -78,8 +78,8 @@ type runner struct {
 }
 
 func (r *runner) run(ctx context.Context) error {
-	if r.e.err != nil {
-		return r.e.err
+	if err := r.e.wrong(); err != nil {
+		return err
 	}
 	if r.lead == nil {
 		return errors.New("no function to run")

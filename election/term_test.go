@@ -75,7 +75,7 @@ func TestALostProclamationIsResolvedAndALateOneOverwritesNothing(t *testing.T) {
 		s := w.At(1)
 		e := stand(s)
 		term := w.campaign(e, "one")
-		_, apply := w.late()
+		_, apply := w.Late()
 		require.NoError(w, term.Proclaim(w.Context(), []byte("two"))) // repeated
 		require.NoError(w, term.Proclaim(w.Context(), []byte("three")))
 		apply()
@@ -85,7 +85,7 @@ func TestALostProclamationIsResolvedAndALateOneOverwritesNothing(t *testing.T) {
 		require.Equal(w, "three", string(l.Value))
 
 		// One whose caller gave up.
-		_, apply = w.late()
+		_, apply = w.Late()
 		ctx, cancel := context.WithTimeout(w.Context(), time.Second)
 		defer cancel()
 		require.ErrorIs(w, term.Proclaim(ctx, []byte("four")), context.DeadlineExceeded)
@@ -162,6 +162,7 @@ func TestWhatIsWrongWithAnElectionIsSaidByTheFirstCall(t *testing.T) {
 		s := w.Session()
 		for what, e := range map[string]*election.Election{
 			"no session":     election.New(nil, name),
+			"zero":           new(election.Election),
 			"empty name":     election.New(s, ""),
 			"empty prefix":   election.New(s, name, election.WithPrefix("")),
 			"no check":       election.New(s, name, election.WithHealthCheck(election.HealthCheck{})),
@@ -183,6 +184,34 @@ func TestWhatIsWrongWithAnElectionIsSaidByTheFirstCall(t *testing.T) {
 		require.ErrorContains(w, err, "larger than")
 		require.Error(w, stand(s).Run(w.Context(), nil, nil))
 		require.Empty(w, w.line())
+	})
+}
+
+func TestWithoutAClientThereIsAClearError(t *testing.T) {
+	inBubble(t, func(w *world) {
+		e := stand(w.Session())
+		term := w.campaign(e, "a")
+		b := w.start(w.Context(), stand(w.Session()), "b")
+		st, err := e.State(w.Context())
+		require.NoError(w, err)
+		errs := []error{
+			election.Ask(w.Context(), nil, name, *st.Leader, st.Candidates[0]),
+			election.Depose(w.Context(), nil, name, *st.Leader, st.Candidates[0]),
+		}
+		_, err = election.Look(w.Context(), nil, name)
+		errs = append(errs, err)
+		for _, err := range election.All(w.Context(), nil) {
+			errs = append(errs, err)
+		}
+		for _, err := range election.Observe(w.Context(), nil, name) {
+			errs = append(errs, err)
+		}
+		require.Len(w, errs, 5)
+		for _, err := range errs {
+			require.ErrorContains(w, err, "no client")
+		}
+		w.resign(term)
+		w.resign(w.leads(b))
 	})
 }
 

@@ -3,6 +3,7 @@ package election
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/quorate/quorate/etcd"
 	"github.com/quorate/quorate/internal/line"
@@ -14,12 +15,12 @@ import (
 // keep their places.
 //
 // The term's context ends before the commit is sent, so the work has to stop
-// before, or with it. If the candidate is not there any more the error answers
-// errors.Is for ErrNoCandidate and the term goes on, as it does if ctx ended
-// before the candidate could be looked for. If the candidate left in the very moment, and after
-// every other failure once the commit was sent, the term is resigned, so that
-// somebody leads; Err tells. If the outcome is unknown, the candidate leads, or the
-// next in line.
+// before, or with it. If the candidate is not there any more, or is the leader
+// itself, the error answers errors.Is for ErrNoCandidate and the term goes on, as
+// it does if ctx ended before the candidate could be looked for. If the candidate
+// left in the very moment, and after every other failure once the commit was sent,
+// the term is resigned, so that somebody leads; Err tells. If the outcome is
+// unknown, the candidate leads, or the next in line.
 //
 // Below a raw prefix the error answers errors.Is for ErrRawPrefix.
 func (t *Term) Transfer(ctx context.Context, to Candidate) error {
@@ -62,11 +63,20 @@ func noCandidate(err error) error {
 	return err
 }
 
+// find reads a candidate as it is now, which is not the leader itself.
+func (t *Term) find(ctx context.Context, to Candidate) (line.Member, error) {
+	m, err := find(ctx, t.line.Session().Client(), t.line.Prefix(), to)
+	if err == nil && t.entry.Is(m) {
+		err = fmt.Errorf("%w: it leads itself", ErrNoCandidate)
+	}
+	return m, err
+}
+
 // seek is find, again and again while etcd can't be asked and the term lasts.
 func (t *Term) seek(ctx context.Context, to Candidate) (line.Member, error) {
 	var pace line.Pacer
 	for {
-		m, err := find(ctx, t.line.Session().Client(), t.line.Prefix(), to)
+		m, err := t.find(ctx, to)
 		if err == nil || !line.Transient(err) || ctx.Err() != nil {
 			return m, err
 		}
@@ -86,7 +96,7 @@ func find(ctx context.Context, c *etcd.Client, prefix string, to Candidate) (lin
 		return line.Member{}, err
 	}
 	for _, m := range line.Members(prefix, r.KVs, false) {
-		if m.Token == to.Created && !m.Foreign {
+		if m.Token == to.Created && m.CanLead() {
 			return m, nil
 		}
 	}
@@ -126,11 +136,11 @@ func (t *Term) wish(ctx context.Context) (Candidate, error) {
 	var pace line.Pacer
 	q, err := t.Request(ctx)
 	for err == nil {
-		_, ferr := find(ctx, t.line.Session().Client(), t.line.Prefix(), q.To)
+		_, ferr := t.find(ctx, q.To)
 		switch {
 		case ferr == nil:
 			return q.To, nil
-		case !line.Transient(ferr): // it has left
+		case !line.Transient(ferr): // it has left, or leads
 			q, err = t.Request(ctx)
 			continue
 		}
@@ -150,7 +160,7 @@ func (t *Term) wish(ctx context.Context) (Candidate, error) {
 // error answers errors.Is for ErrChanged; and for etcd.ErrUnknownOutcome as well
 // if the wish may have been written down nevertheless.
 func Ask(ctx context.Context, c *etcd.Client, name string, leader, to Candidate, opts ...Option) error {
-	return meddle(ctx, "ask", name, opts, leader, to, func(string) error {
+	return meddle(ctx, c, "ask", name, opts, leader, to, func(string) error {
 		return line.Ask(ctx, c, leader.member, to.member)
 	})
 }
@@ -163,16 +173,18 @@ func Ask(ctx context.Context, c *etcd.Client, name string, leader, to Candidate,
 // If the leader or its value has changed since, the error answers errors.Is for
 // ErrChanged; and for etcd.ErrUnknownOutcome as well if it may have been deposed.
 func Depose(ctx context.Context, c *etcd.Client, name string, leader, to Candidate, opts ...Option) error {
-	return meddle(ctx, "depose", name, opts, leader, to, func(prefix string) error {
+	return meddle(ctx, c, "depose", name, opts, leader, to, func(prefix string) error {
 		return line.Depose(ctx, c, prefix, leader.member, to.member)
 	})
 }
 
-func meddle(ctx context.Context, op, name string, opts []Option, leader, to Candidate, do func(prefix string) error) error {
+func meddle(ctx context.Context, c *etcd.Client, op, name string, opts []Option, leader, to Candidate, do func(prefix string) error) error {
 	o := collect(opts)
 	prefix, err := o.prefix(name)
 	switch {
 	case err != nil:
+	case c == nil:
+		err = line.ErrNoClient
 	case o.useRaw:
 		err = ErrRawPrefix
 	case leader.Native || leader.member.Key == "" || to.Native || to.member.Key == "" || leader.Key == to.Key:

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/quorate/quorate/election"
+	"github.com/quorate/quorate/etcd"
 	"github.com/quorate/quorate/etcdtest"
 )
 
@@ -111,6 +112,9 @@ func TestATransferToACandidateOfTheSameSession(t *testing.T) {
 		require.NoError(w, a.Transfer(w.Context(), w.waiting(e, "b")))
 		b := w.leads(next)
 		require.False(w, w.guarded(w.Client(), a))
+		l, err := e.Leader(w.Context())
+		require.NoError(w, err)
+		require.ErrorIs(w, b.Transfer(w.Context(), l), election.ErrNoCandidate, "it leads itself")
 		require.True(w, w.guarded(w.Client(), b))
 		w.resign(b)
 		require.Empty(w, w.line())
@@ -131,6 +135,7 @@ func TestATransferToACandidateThatHasLeftLeavesTheTermAsItWas(t *testing.T) {
 		l, err := e.Leader(w.Context())
 		require.NoError(w, err)
 		require.ErrorIs(w, a.Transfer(w.Context(), election.Candidate{Key: l.Key, Created: l.Created + 1}), election.ErrNoCandidate)
+		require.ErrorIs(w, a.Transfer(w.Context(), l), election.ErrNoCandidate, "it leads itself")
 		require.NoError(w, a.Err())
 		require.True(w, w.guarded(w.Client(), a))
 		w.resign(a)
@@ -204,7 +209,7 @@ func TestATransferThatIsGivenUpLeavesSomebodyLeading(t *testing.T) {
 				b := w.start(w.Context(), stand(w.At(0)), "b")
 				c := w.start(w.Context(), stand(w.At(0)), "c")
 				to := w.waiting(e, "c")
-				_, apply := w.late()
+				_, apply := w.Late()
 				ctx, cancel := context.WithTimeout(w.Context(), time.Second)
 				defer cancel()
 				require.ErrorIs(w, a.Transfer(ctx, to), context.DeadlineExceeded)
@@ -250,10 +255,17 @@ func TestACandidateOfAnotherProgramIsNotMadeLeader(t *testing.T) {
 		e := stand(w.Session())
 		a := w.campaign(e, "a")
 		w.Srv.Put(election.Root+name+"/1234", []byte("somebody"))
-		c := w.waiting(e, "somebody")
-		require.True(w, c.Native)
-		require.ErrorIs(w, a.Transfer(w.Context(), c), election.ErrNoCandidate)
-		require.NoError(w, a.Err())
+		w.Srv.Put(election.Root+name+"/5678", []byte(`{"kind":"candidate"}`)) // bound to no lease
+		_, err := w.Client().Put(w.Context(), election.Root+name+"/9012", []byte(`{"kind":"writer"}`), etcd.WithLease(w.Session().Lease()))
+		require.NoError(w, err)
+		cs, err := e.Candidates(w.Context())
+		require.NoError(w, err)
+		require.Len(w, cs, 3)
+		require.True(w, cs[0].Native)
+		for _, c := range cs {
+			require.ErrorIs(w, a.Transfer(w.Context(), c), election.ErrNoCandidate, c.Key)
+			require.NoError(w, a.Err(), c.Key)
+		}
 		w.resign(a)
 	})
 }

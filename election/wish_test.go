@@ -2,12 +2,14 @@ package election_test
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/quorate/quorate/election"
+	"github.com/quorate/quorate/etcd"
 	"github.com/quorate/quorate/etcdtest"
 )
 
@@ -55,6 +57,13 @@ func TestRunDoesNotStopForAWishThatCantBeMet(t *testing.T) {
 		cancel()
 		w.fails(b)
 		w.Srv.ResumeWatches()
+		time.Sleep(time.Minute)
+		require.NoError(w, s.ctx.Err())
+		// Of another program: that it hand over to itself.
+		kv, _ := w.Srv.Get(st.Leader.Key)
+		wish := fmt.Appendf(nil, `{"kind":"candidate","asked":{"to":{"key":%q,"created":%d}}}`, kv.Key, kv.CreateRevision)
+		_, err = client.Put(w.Context(), kv.Key, wish, etcd.IgnoreLease())
+		require.NoError(w, err)
 		time.Sleep(time.Minute)
 		require.NoError(w, s.ctx.Err())
 		s.finish <- nil

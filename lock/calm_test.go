@@ -86,7 +86,7 @@ func TestALateAttemptOnACalmLockLeavesNoOrphan(t *testing.T) {
 		other, s := w.apart()
 		m := lock.New(s, "deploy")
 		w.calm(m)
-		in, apply := w.late()
+		in, apply := w.Late()
 		h := w.acquire(m) // repeated after the first attempt's time was up
 		require.Equal(w, 1, in.Hits())
 		w.release(h)

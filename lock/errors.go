@@ -37,7 +37,7 @@ var (
 
 // An Error is a failed operation on a lock. It answers errors.Is for its cause.
 type Error struct {
-	Op   string // "acquire", "try", "hold", "release", "break", "look at"
+	Op   string // "acquire", "try", "hold", "release", "break", "look at", "downgrade", ...
 	Name string // the lock's name, or its raw prefix
 	// By tells who stood in the way, as far as known: whoever holds the lock
 	// or stands in front.

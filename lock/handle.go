@@ -113,5 +113,8 @@ func (h *Handle) do(ctx context.Context, fn func(context.Context, *Handle) error
 			err = errors.Join(err, lost("hold", h.name, loss))
 		}
 	}()
+	if fn == nil {
+		return failed("do", h.name, errors.New("no function to run"))
+	}
 	return fn(run, h)
 }

@@ -13,7 +13,7 @@ import (
 // A State is who holds a lock and who waits for it, all as of one revision.
 type State struct {
 	Name     string      // empty where only a raw prefix is known
-	Revision int64       // of Look; All leaves it 0
+	Revision int64       // 0 of what All gives, which does not tell it
 	Holders  []Contender // one of a mutex; the oldest first
 	Waiters  []Contender // in the order of the line
 	Limit    int64       // of a semaphore: how many permits there are; otherwise 0
@@ -58,8 +58,8 @@ func state(name string, roll *line.Roll) *State {
 }
 
 // All gives the state of every lock below Root that somebody holds or waits
-// for, and of every semaphore, in the order of their keys, all as of one
-// revision. An error is yielded once and ends it; a lock whose keys can't be
+// for, of every semaphore, and of every mutex with a quarantine, in the order of
+// their keys, all as of one revision, which is not told. An error is yielded once and ends it; a lock whose keys can't be
 // understood is such an error, and so ends the sequence as well.
 func All(ctx context.Context, c *etcd.Client) iter.Seq2[*State, error] {
 	return func(yield func(*State, error) bool) {
@@ -133,8 +133,8 @@ func Forget(ctx context.Context, c *etcd.Client, name string, opts ...Option) er
 
 // State reads who holds the lock and who waits for it.
 func (c *contest) State(ctx context.Context) (*State, error) {
-	if c.err != nil {
-		return nil, failed("look at", c.name, c.err)
+	if err := c.wrong(); err != nil {
+		return nil, failed("look at", c.name, err)
 	}
 	roll, err := line.Call(ctx, c.line.Session().Client(), c.line.Prefix())
 	if err != nil {
@@ -168,8 +168,8 @@ func (c *contest) Waiters(ctx context.Context) ([]Contender, error) {
 // Break takes the lock away from the contender with that token; see the
 // function Break.
 func (c *contest) Break(ctx context.Context, token int64, reason string) (Contender, error) {
-	if c.err != nil {
-		return Contender{}, failed("break", c.name, c.err)
+	if err := c.wrong(); err != nil {
+		return Contender{}, failed("break", c.name, err)
 	}
 	return breakIn(ctx, c.line.Session().Client(), c.name, c.line.Prefix(), token, reason)
 }

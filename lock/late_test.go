@@ -15,19 +15,11 @@ import (
 // A paused server may carry out a request long after the client has given it up
 // and others have been answered. These tests let it.
 
-// late holds up the next transaction of the troubled member until the function
-// is called, which carries it out then, whoever still waits for it.
-func (w *world) late() (in *etcdtest.Injected, apply func()) {
-	hold := make(chan struct{})
-	in = w.Srv.Inject(etcdtest.Fault{Members: []int{1}, Path: "/v3/kv/txn", Times: 1, Late: hold})
-	return in, func() { close(hold) }
-}
-
 func TestAnEnqueueThatIsCarriedOutAfterTheReleaseLeavesNoOrphan(t *testing.T) {
 	inBubble(t, func(w *world) {
 		other, s := w.apart()
 		m := lock.New(s, "deploy")
-		in, apply := w.late()
+		in, apply := w.Late()
 		h := w.acquire(m) // repeated after the first attempt's time was up
 		require.Equal(w, 1, in.Hits())
 		w.release(h)
@@ -50,7 +42,7 @@ func TestAnEnqueueThatIsCarriedOutAfterTheCallerGaveUpLeavesNoOrphan(t *testing.
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(w *world) {
 				other, s := w.apart()
-				_, apply := w.late()
+				_, apply := w.Late()
 				ctx, cancel := context.WithTimeout(w.Context(), time.Second)
 				defer cancel()
 				_, err := acquire(lock.New(s, "deploy"), ctx)
@@ -65,10 +57,35 @@ func TestAnEnqueueThatIsCarriedOutAfterTheCallerGaveUpLeavesNoOrphan(t *testing.
 	}
 }
 
+func TestWhoGivesUpWithoutAnAnswerIsNotToldThatItStoodInItsOwnWay(t *testing.T) {
+	inBubble(t, func(w *world) {
+		other, s := w.apart()
+		for _, held := range []bool{false, true} {
+			if held {
+				defer w.release(w.acquire(lock.New(other, "deploy")))
+			}
+			hold := make(chan struct{})
+			in := w.Srv.Inject(etcdtest.Fault{Members: []int{1}, Path: "/v3/kv/txn", Times: 1, HoldReply: hold})
+			ctx, cancel := context.WithTimeout(w.Context(), time.Second)
+			_, err := lock.New(s, "deploy").Acquire(ctx)
+			cancel()
+			close(hold)
+			require.ErrorIs(w, err, context.DeadlineExceeded)
+			require.Equal(w, 1, in.Hits())
+			var e *lock.Error
+			require.ErrorAs(w, err, &e)
+			require.Equal(w, held, len(e.By) == 1, err)
+			for _, c := range e.By {
+				require.Equal(w, other.Lease(), c.Lease)
+			}
+		}
+	}, three...)
+}
+
 func TestATryThatIsCarriedOutAfterItWasToldThatTheLockIsHeldLeavesNoOrphan(t *testing.T) {
 	inBubble(t, func(w *world) {
 		other, s := w.apart()
-		_, apply := w.late()
+		_, apply := w.Late()
 		between := make(chan acquired, 1)
 		go func() { // while the first attempt is held up
 			time.Sleep(time.Second)
@@ -91,7 +108,7 @@ func TestAReleaseThatIsCarriedOutLateDoesNotTouchALaterLockUnderTheSameKey(t *te
 		m := lock.New(s, "deploy")
 		h := w.acquire(m)
 		key := w.line("deploy")[0]
-		_, apply := w.late()
+		_, apply := w.Late()
 		w.release(h) // repeated after the first attempt's time was up
 		again := w.acquire(m)
 		require.Equal(w, []string{key}, w.line("deploy"), "the key is used again")

@@ -120,8 +120,8 @@ func (c *contest) acquire(ctx context.Context, op string, enter enter, rule line
 }
 
 func (c *contest) want(rule line.Rule) (line.Want, error) {
-	if c.err != nil {
-		return line.Want{}, c.err
+	if err := c.wrong(); err != nil {
+		return line.Want{}, err
 	}
 	note, err := line.NewNote(rule.Kind, rule.Weight, c.meta)
 	return line.Want{Line: c.line, Rule: rule, Note: note}, err

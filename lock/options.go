@@ -104,3 +104,11 @@ type contest struct {
 	quarantine time.Duration
 	err        error
 }
+
+// wrong says what is wrong with the description of the lock.
+func (c *contest) wrong() error {
+	if c.err == nil && c.line == nil {
+		return errors.New("it was not made by New, NewRW or NewSemaphore")
+	}
+	return c.err
+}

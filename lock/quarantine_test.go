@@ -2,6 +2,8 @@ package lock_test
 
 import (
 	"context"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -138,6 +140,70 @@ func TestAWaiterThatDiesCausesNoQuarantine(t *testing.T) {
 		at := time.Now()
 		w.release(h)
 		w.release(w.gets(third))
+		require.Equal(w, at, time.Now())
+	}, three...)
+}
+
+func TestAQuarantineIsBegunAnewWhereItsLeaseIsOverBeforeItIsUsed(t *testing.T) {
+	for name, f := range map[string]etcdtest.Fault{
+		"the lease was long in coming": {Path: "/v3/lease/grant", DelayReply: 4 * time.Second},
+		"its use was long under way":   {Match: func(r *etcdtest.Request) bool { return r.Puts(lock.Root + "deploy/held") }, Delay: 4 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(w *world) {
+				short := func(s *etcd.Session) *lock.Mutex { return lock.New(s, "deploy", lock.WithQuarantine(2*time.Second)) }
+				other, s := w.apart()
+				h := w.acquire(short(other))
+				w.Srv.RevokeLease(int64(other.Lease()))
+				w.ended(h)
+				f.Members, f.Times = []int{1}, 2 // of the second kind the first is to begin
+				in := w.Srv.Inject(f)
+				_, err := short(s).TryAcquire(w.Context())
+				require.ErrorIs(w, err, lock.ErrQuarantine)
+				w.release(w.acquire(short(s)))
+				require.Equal(w, 2, in.Hits())
+			}, three...)
+		})
+	}
+}
+
+// The session lives on, and its next contender must not be taken for the one that
+// was lost.
+func TestWhoLosesTheLockAndWaitsForItAgainIsNoHolderDuringTheQuarantine(t *testing.T) {
+	inBubble(t, func(w *world) {
+		m := quarantined(w.Session())
+		h := w.acquire(m)
+		_, err := m.Break(w.Context(), h.Token(), "stuck")
+		require.NoError(w, err)
+		w.ended(h)
+		require.ErrorIs(w, h.Release(w.Context()), lock.ErrBroken)
+		c := w.start(w.Context(), m)
+		st, err := m.State(w.Context())
+		require.NoError(w, err)
+		require.Empty(w, st.Holders)
+		require.Len(w, st.Waiters, 1)
+		require.True(w, st.InQuarantine)
+		w.release(w.gets(c))
+	})
+}
+
+func TestATryThatIsCarriedOutLateCausesNoQuarantine(t *testing.T) {
+	inBubble(t, func(w *world) {
+		other, s := w.apart()
+		w.release(w.acquire(quarantined(other)))
+		hold := make(chan struct{})
+		key := lock.Root + "deploy/" + s.Lease().String() + "-"
+		in := w.Srv.Inject(etcdtest.Fault{Members: []int{1}, Path: "/v3/kv/txn", Skip: 1, Times: 1, Late: hold})
+		ctx, cancel := context.WithTimeout(w.Context(), time.Second)
+		defer cancel()
+		_, err := quarantined(s).TryAcquire(ctx)
+		require.ErrorIs(w, err, context.DeadlineExceeded)
+		require.Equal(w, 1, in.Hits())
+		close(hold)
+		time.Sleep(s.TTL())
+		require.True(w, slices.ContainsFunc(w.Srv.Events(), func(ev etcdtest.Event) bool { return strings.HasPrefix(ev.KV.Key, key) }), "it was not carried out")
+		at := time.Now()
+		w.release(w.acquire(quarantined(other)))
 		require.Equal(w, at, time.Now())
 	}, three...)
 }

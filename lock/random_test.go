@@ -2,9 +2,8 @@ package lock_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"math/rand/v2"
-	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -12,7 +11,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/quorate/quorate/etcd"
-	"github.com/quorate/quorate/etcdtest"
 	"github.com/quorate/quorate/internal/linetest"
 	"github.com/quorate/quorate/lock"
 )
@@ -31,9 +29,10 @@ func TestUnderRandomTroubleThereIsOneHolderAndTokensGrow(t *testing.T) {
 	for seed := range seeds {
 		meddling := seed%2 == 1
 		t.Run(fmt.Sprintf("seed %d, meddling %v", seed, meddling), func(t *testing.T) {
-			inTime(t, latencyOf(seed), func(w *world) {
-				r := &trouble{world: w, rnd: rand.New(rand.NewPCG(seed, 1)), strict: !meddling}
-				r.run(5, 3*time.Minute)
+			inTime(t, linetest.LatencyOf(seed), func(w *world) {
+				r := w.trouble(seed, 1)
+				r.Meddling = meddling
+				r.Run(3*time.Minute, 5, r.work)
 				r.check()
 			}, three...)
 		})
@@ -74,9 +73,10 @@ func TestUnderRandomTroubleNobodyIsInBesideWhomItExcludes(t *testing.T) {
 		}
 		for seed := range seeds {
 			t.Run(fmt.Sprintf("%s, seed %d", name, seed), func(t *testing.T) {
-				inTime(t, latencyOf(seed), func(w *world) {
-					r := &trouble{world: w, rnd: rand.New(rand.NewPCG(seed, 2)), strict: true, mk: mk}
-					r.run(capacity, 2*time.Minute)
+				inTime(t, linetest.LatencyOf(seed), func(w *world) {
+					r := w.trouble(seed, 2)
+					r.mk = mk
+					r.Run(2*time.Minute, capacity, r.work)
 					require.Greater(t, r.shared, 0, "nobody ever shared")
 					require.Greater(t, r.wins, 20, "too little happened to tell anything")
 				}, three...)
@@ -88,57 +88,25 @@ func TestUnderRandomTroubleNobodyIsInBesideWhomItExcludes(t *testing.T) {
 // capacity is what a lock that several can hold has to give, and how many ask.
 const capacity = 5
 
-// latencyOf has requests take time for half of the seeds, of each kind.
-func latencyOf(seed uint64) time.Duration {
-	if seed%4 == 1 || seed%4 == 2 {
-		return linetest.Latency
-	}
-	return 0
-}
-
 type trouble struct {
-	*world
-	strict bool
+	*linetest.Trouble
 	// mk makes what is acquired, and its weight; nil means a mutex.
 	mk func(s *etcd.Session, n int) (trier, int)
 
 	mu     sync.Mutex
-	rnd    *rand.Rand
 	holder *lock.Handle         // of a mutex: the last that got the lock
 	in     map[*lock.Handle]int // otherwise: who got it and has not released it, and its weight
 	shared int                  // how often somebody got in beside another
 	wins   int
-	writes int
 }
 
-func (r *trouble) intn(n int) int {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.rnd.IntN(n)
-}
-
-func (r *trouble) upTo(d time.Duration) time.Duration {
-	return time.Duration(r.intn(int(d/time.Millisecond))+1) * time.Millisecond
-}
-
-func (r *trouble) run(workers int, long time.Duration) {
-	ctx, cancel := context.WithTimeout(r.Context(), long)
-	defer cancel()
-	var wg sync.WaitGroup
-	for i := range workers {
-		wg.Go(func() { r.work(ctx, i) })
-	}
-	wg.Go(func() { r.disturb(ctx) })
-	wg.Wait()
+func (w *world) trouble(seed, stream uint64) *trouble {
+	return &trouble{Trouble: linetest.NewTrouble(w.World, lock.Root, seed, stream)}
 }
 
 // work takes the lock again and again.
 func (r *trouble) work(ctx context.Context, i int) {
-	c := r.Client(func(cfg *etcd.Config) {
-		urls := r.Srv.URLs()
-		cfg.Endpoints = append(urls[i%len(urls):len(urls):len(urls)], urls[:i%len(urls)]...)
-		cfg.AttemptTimeout = time.Second
-	})
+	c := r.ClientOf(i)
 	var s *etcd.Session
 	for ctx.Err() == nil {
 		if s == nil || s.Err() != nil {
@@ -152,40 +120,36 @@ func (r *trouble) work(ctx context.Context, i int) {
 		if r.mk == nil {
 			r.once(ctx, s, aMutex(s), 0)
 		} else {
-			m, weight := r.mk(s, r.intn(4))
+			m, weight := r.mk(s, r.IntN(4))
 			r.once(ctx, s, m, weight)
 		}
 	}
 }
 
 func (r *trouble) once(ctx context.Context, s *etcd.Session, m trier, weight int) {
-	wait, cancel := context.WithTimeout(ctx, r.upTo(20*time.Second))
+	wait, cancel := context.WithTimeout(ctx, r.UpTo(20*time.Second))
 	defer cancel()
 	acquire := m.Acquire
-	if r.intn(4) == 0 {
+	if r.IntN(4) == 0 {
 		acquire = m.TryAcquire
 	}
 	h, err := acquire(wait)
 	if err != nil {
-		time.Sleep(r.upTo(time.Second))
+		r.expected(err)
+		time.Sleep(r.UpTo(time.Second))
 		return
 	}
 	r.won(h, weight)
-	for range r.intn(4) {
-		work, cancel := context.WithTimeout(h.Context(), r.upTo(3*time.Second))
-		res, err := s.Client().Txn(work, etcd.Txn{
-			If:   []etcd.Cmp{h.Guard()},
-			Then: []etcd.Op{etcd.Put("protected", []byte(strconv.FormatInt(h.Token(), 10)))},
-		})
+	for range r.IntN(4) {
+		work, cancel := context.WithTimeout(h.Context(), r.UpTo(3*time.Second))
+		r.Write(work, s.Client(), h)
 		cancel()
-		if err == nil && res.Succeeded {
-			r.mu.Lock()
-			r.writes++
-			r.mu.Unlock()
-		}
-		time.Sleep(r.upTo(500 * time.Millisecond))
+		time.Sleep(r.UpTo(500 * time.Millisecond))
 	}
-	release, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.upTo(10*time.Second))
+	if err := h.Err(); err != nil {
+		r.expected(err)
+	}
+	release, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.UpTo(10*time.Second))
 	defer cancel()
 	r.mu.Lock()
 	delete(r.in, h)
@@ -194,6 +158,21 @@ func (r *trouble) once(ctx context.Context, s *etcd.Session, m trier, weight int
 	if h.Err() == nil {
 		r.Errorf("token %d: released, and still good", h.Token())
 	}
+}
+
+// expected asserts that an error is one that trouble can lead to, or somebody's
+// meddling if there is any.
+func (r *trouble) expected(err error) {
+	usual := []error{context.DeadlineExceeded, context.Canceled, lock.ErrHeld, etcd.ErrSessionExpired}
+	if r.Meddling {
+		usual = append(usual, etcd.ErrSessionRevoked, lock.ErrDeleted)
+	}
+	for _, u := range usual {
+		if errors.Is(err, u) {
+			return
+		}
+	}
+	r.Errorf("unexpected: %v", err)
 }
 
 // won notes an acquisition, and looks who else believes that it holds.
@@ -218,7 +197,7 @@ func (r *trouble) won(h *lock.Handle, weight int) {
 		r.in[h] = weight
 		return
 	}
-	if last := r.holder; last != nil && r.strict {
+	if last := r.holder; last != nil && !r.Meddling {
 		if last.Token() >= h.Token() {
 			r.Errorf("token %d after token %d", h.Token(), last.Token())
 		}
@@ -229,72 +208,14 @@ func (r *trouble) won(h *lock.Handle, weight int) {
 	r.holder = h
 }
 
-// disturb lets one thing after the other go wrong, and heals it after a while.
-func (r *trouble) disturb(ctx context.Context) {
-	for ctx.Err() == nil {
-		i := r.intn(3)
-		long := r.upTo(8 * time.Second)
-		switch kind := r.intn(10); {
-		case kind == 0:
-			r.Srv.Pause(i)
-			time.Sleep(long)
-			r.Srv.Resume(i)
-		case kind == 1:
-			r.Srv.Kill(i)
-			time.Sleep(long)
-			r.Srv.Restart(i)
-		case kind == 2:
-			r.Srv.Partition(i)
-			time.Sleep(long)
-			r.Srv.Heal(i)
-		case kind == 3:
-			r.Srv.DropWatches()
-		case kind == 4:
-			_ = r.Srv.Compact(r.Srv.Revision())
-		case kind == 5:
-			late := make(chan struct{})
-			in := r.Srv.Inject(etcdtest.Fault{Path: "/v3/kv/txn", Times: 1 + r.intn(3), Late: late})
-			time.Sleep(long)
-			in.Remove()
-			close(late)
-		case kind <= 7:
-			f := etcdtest.Fault{Times: 1 + r.intn(5), LoseRequest: kind == 6, LoseReply: kind == 7}
-			in := r.Srv.Inject(f)
-			time.Sleep(long / 4)
-			in.Remove()
-		case !r.strict && kind == 8:
-			if keys := r.Srv.Keys(lock.Root); len(keys) > 0 {
-				r.Srv.Delete(keys[r.intn(len(keys))])
-			}
-		case !r.strict && kind == 9:
-			if ls := r.Srv.Leases(); len(ls) > 0 {
-				r.Srv.RevokeLease(ls[r.intn(len(ls))].ID)
-			}
-		}
-		time.Sleep(r.upTo(2 * time.Second))
-	}
-}
-
-// check looks at what was written, in the order it was committed.
+// check looks at what was written, and at what is left.
 func (r *trouble) check() {
-	last, n := int64(0), 0
-	for _, ev := range r.Srv.Events() {
-		kv := ev.KV
-		if kv.Key != "protected" {
-			continue
-		}
-		token, err := strconv.ParseInt(string(kv.Value), 10, 64)
-		require.NoError(r, err)
-		require.GreaterOrEqual(r, token, last, "a write under an older token came after one under a newer")
-		last, n = token, n+1
-	}
-	require.GreaterOrEqual(r, n, r.writes)
-	require.Greater(r, r.writes, 10, "too little happened to tell anything")
+	r.CheckWrites()
 	// No orphans: once all is well the lock can be had.
 	s := r.Session()
 	ctx, cancel := context.WithTimeout(r.Context(), time.Minute)
 	defer cancel()
 	h, err := lock.New(s, "deploy").Acquire(ctx)
 	require.NoError(r, err)
-	r.release(h)
+	require.NoError(r, h.Release(ctx))
 }

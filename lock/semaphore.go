@@ -91,8 +91,8 @@ func (m *Semaphore) rule(weight int64) (line.Rule, error) {
 // waiters by State and Look: its key does not tell.
 func (m *Semaphore) Resize(ctx context.Context, limit int64) (*Semaphore, error) {
 	const op = "resize"
-	if m.err != nil {
-		return nil, failed(op, m.name, m.err)
+	if err := m.wrong(); err != nil {
+		return nil, failed(op, m.name, err)
 	}
 	if limit <= 0 {
 		return nil, failed(op, m.name, errors.New("the limit is not positive"))

@@ -2,10 +2,13 @@ package lock_test
 
 import (
 	"context"
+	"strconv"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/quorate/quorate/etcd"
 	"github.com/quorate/quorate/etcdtest"
 	"github.com/quorate/quorate/lock"
 )
@@ -128,11 +131,36 @@ func TestSeveralThatDoNotGoTogetherAreAClearError(t *testing.T) {
 			_, err := lock.AcquireAll(w.Context(), parts...)
 			require.ErrorContains(w, err, want)
 		}
-		h, err := lock.AcquireAll(w.Context(), many[:60]...)
-		require.NoError(w, err)
-		require.True(w, w.guarded(s, h))
-		w.release(h)
 	})
+}
+
+func TestSixtyOfEachKindAreHadAtOnce(t *testing.T) {
+	for name, part := range map[string]func(s *etcd.Session, name string) lock.Part{
+		"mutexes": func(s *etcd.Session, name string) lock.Part { return lock.New(s, name) },
+		"readers": func(s *etcd.Session, name string) lock.Part { return lock.NewRW(s, name).Reader() },
+		"permits": func(s *etcd.Session, name string) lock.Part { return lock.NewSemaphore(s, name, 3).Weight(2) },
+		"mutexes with a quarantine": func(s *etcd.Session, name string) lock.Part {
+			return lock.New(s, name, lock.WithQuarantine(time.Minute))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(w *world) {
+				s := w.Session()
+				var parts []lock.Part
+				for i := range 60 {
+					parts = append(parts, part(s, strconv.Itoa(i)))
+				}
+				for range 2 {
+					for _, acquire := range []func(context.Context, ...lock.Part) (*lock.Handle, error){lock.TryAcquireAll, lock.AcquireAll} {
+						h, err := acquire(w.Context(), parts...)
+						require.NoError(w, err)
+						require.True(w, w.guarded(s, h))
+						w.release(h)
+					}
+				}
+			})
+		})
+	}
 }
 
 func TestSeveralSurviveALostReply(t *testing.T) {

@@ -104,6 +104,13 @@ func (c *consumer) flyAcks(ctx context.Context, f *flight[*delivery]) bool {
 	return true
 }
 
+// droppedAcks takes in that a flight of acks was given up by all who waited for it.
+func (c *consumer) droppedAcks(f *flight[*delivery]) {
+	if st, ok := f.state.(*ackFlight); ok {
+		c.reopen(st)
+	}
+}
+
 // composeAcks makes the transaction of a flight.
 func (c *consumer) composeAcks(parts []*part[*delivery]) *ackFlight {
 	st := &ackFlight{}
@@ -159,25 +166,22 @@ type piece struct {
 // pieces divides the acks of a claim, sorted by position, and counts the jobs.
 func (c *consumer) pieces(cl *claim, ps []*part[*delivery]) (out []piece, jobs int) {
 	for i := 0; i < len(ps); {
-		first := ps[i].item
+		from, first := i, ps[i].item
 		r := run{first.pos, first.pos + 1}
-		pc := piece{parts: ps[i : i+1]}
 		jobs++
 		for i++; i < len(ps); i++ {
 			d := ps[i].item
 			if d.pos == r[1]-1 { // the same, asked for twice
-				pc.parts = append(pc.parts[:len(pc.parts):len(pc.parts)], ps[i])
 				continue
 			}
 			if d.pos != r[1] || first.env.Unique != "" || d.env.Unique != "" {
 				break
 			}
-			pc.parts = append(pc.parts[:len(pc.parts):len(pc.parts)], ps[i])
 			r[1]++
 			jobs++
 		}
-		pc.ops = append([]etcd.Op{etcd.Delete(c.q.keys.span(cl.rec.Priority, r))}, c.q.releaseUnique(first.env)...)
-		out = append(out, pc)
+		ops := append([]etcd.Op{etcd.Delete(c.q.keys.span(cl.rec.Priority, r))}, c.q.releaseUnique(first.env)...)
+		out = append(out, piece{parts: ps[from:i], ops: ops})
 	}
 	return out, jobs
 }
@@ -259,4 +263,5 @@ func (c *consumer) reopen(st *ackFlight) {
 			}
 		}
 	}
+	c.touch()
 }

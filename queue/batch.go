@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/quorate/quorate/etcd"
@@ -40,7 +41,11 @@ func (q *core) compose(on cursorKV, units []*unit) *batch {
 		b.txn.If = append(b.txn.If, c)
 		b.txn.Else = append(b.txn.Else, etcd.Get(set, etcd.WithLimit(1)))
 	}
-	var ops []etcd.Op
+	n := 0
+	for _, u := range units {
+		n += u.ops
+	}
+	ops := make([]etcd.Op, 1, n+3) // the tail, what the units ask for, soon and ring
 	var largest [levels]int64
 	soon := int64(0)
 	for _, u := range units {
@@ -52,9 +57,11 @@ func (q *core) compose(on cursorKV, units []*unit) *batch {
 				ops = append(ops, etcd.Delete(etcd.Key(key)))
 			}
 		}
+		// What was found to be due is due, also if the clock was set back since.
+		was := u.from != nil && strings.HasPrefix(u.from.Key, q.keys.laters())
 		for i := range u.jobs {
 			e := &u.jobs[i]
-			if e.Due > now.UnixMilli() {
+			if e.Due > now.UnixMilli() && !was {
 				key := q.keys.later(e.Due, e.ID)
 				ops = append(ops, etcd.Put(key, e.encode()), etcd.Put(q.keys.at(e.ID), []byte(key)))
 				if soon == 0 || e.Due < soon {
@@ -93,8 +100,8 @@ func (q *core) compose(on cursorKV, units []*unit) *batch {
 		ops = append(ops, etcd.Put(q.keys.soon(), v))
 	}
 	ring := q.keys.ring()
-	b.txn.Then = append([]etcd.Op{etcd.Put(q.keys.tail(), b.next.encode(now))}, nested(ops)...)
-	b.txn.Then = append(b.txn.Then, etcd.Get(etcd.Key(ring)))
+	ops[0] = etcd.Put(q.keys.tail(), b.next.encode(now))
+	b.txn.Then = append(nested(ops), etcd.Get(etcd.Key(ring)))
 	if b.rings {
 		b.txn.Else = append(b.txn.Else, etcd.Nest(etcd.Txn{ // who is refused for a unique key contends with nobody
 			If:   []etcd.Cmp{etcd.IfModRevision(tailKey, etcd.Equal, on.mod)},

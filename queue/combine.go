@@ -26,6 +26,9 @@ type combiner[I any] struct {
 	// ended before; it is then called again for the same flight, by somebody
 	// else, unless nobody is left.
 	fly func(ctx context.Context, f *flight[I]) bool
+	// dropped, if there is one, is told of a flight that nobody is left to carry on:
+	// it may have been carried out, or may be later. The combiner's mutex is held.
+	dropped func(f *flight[I])
 
 	mu      sync.Mutex
 	waiting []*part[I]
@@ -70,10 +73,11 @@ func (c *combiner[I]) doAll(ctx context.Context, items []I) []error {
 		}
 		return errs
 	}
-	own := make([]*part[I], len(items))
+	own, parts := make([]*part[I], len(items)), make([]part[I], len(items))
 	wake := make(chan struct{}, 1)
 	for i, item := range items {
-		own[i] = &part[I]{item: item, wake: wake}
+		parts[i].item, parts[i].wake = item, wake
+		own[i] = &parts[i]
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -131,6 +135,9 @@ func (c *combiner[I]) pass() {
 				p.nudge()
 				return
 			}
+		}
+		if c.dropped != nil {
+			c.dropped(c.current)
 		}
 		c.current = nil // nobody waits for it any more
 	}

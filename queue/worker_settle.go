@@ -60,32 +60,44 @@ func (r *workerRun[T]) acknowledgeLater(d *Delivery[T], out Outcome) {
 		r.pace.ended(out.Took)
 	case <-r.settling.Done():
 		r.lost(d, out, pace.Over(r.settling))
+		return
+	}
+	select {
+	case <-r.noAcks: // it came back when nobody acknowledges any more
+		for _, j := range r.gathered(nil) {
+			r.lost(j.d, j.out, ErrWorkerStopped)
+		}
+	default: // whoever ends that looks once more
 	}
 }
 
 // acknowledge acknowledges what handlers have done until noMore is closed and
 // nothing is left.
 func (r *workerRun[T]) acknowledge(noMore <-chan struct{}) {
-	for {
+	var jobs []doneJob[T] // kept for its space
+	some := func(first ...doneJob[T]) bool {
+		jobs = r.gathered(append(jobs[:0], first...))
+		r.acknowledgeAll(jobs)
+		clear(jobs)
+		return len(jobs) > 0
+	}
+	for over := false; !over; {
 		select {
 		case j := <-r.acks:
-			r.acknowledgeAll(r.gathered(j))
+			some(j)
 		case <-noMore:
-			for {
-				select {
-				case j := <-r.acks:
-					r.acknowledgeAll(r.gathered(j))
-				default:
-					return
-				}
-			}
+			over = true
 		}
+	}
+	for some() {
+	}
+	close(r.noAcks)
+	for some() { // what came meanwhile
 	}
 }
 
-// gathered gives first and what else waits to be acknowledged.
-func (r *workerRun[T]) gathered(first doneJob[T]) []doneJob[T] {
-	jobs := []doneJob[T]{first}
+// gathered adds what else waits to be acknowledged.
+func (r *workerRun[T]) gathered(jobs []doneJob[T]) []doneJob[T] {
 	for len(jobs) < cap(r.acks) {
 		select {
 		case j := <-r.acks:

@@ -57,7 +57,7 @@ const (
 	// calmAfter is how many fetches must come in time to fetch less again.
 	calmAfter = 16
 	// sealed is added to the index of a block to use it up.
-	sealed = 1 << 62
+	sealed = 1 << 63
 )
 
 // Cached gives numbers from blocks of size numbers, which are taken from the
@@ -71,7 +71,7 @@ const (
 // What is held when the process ends without Close is lost: two blocks at most,
 // of up to 8 sizes each. Close gives back what it can.
 func (s *Sequence) Cached(size int64) *Cached {
-	c := &Cached{s: s, size: uint64(size), err: s.err, times: 1, shut: make(chan struct{})}
+	c := &Cached{s: s, size: uint64(size), err: s.wrong(), times: 1, shut: make(chan struct{})}
 	if c.err == nil && size <= 0 {
 		c.err = invalid("a block of %d numbers", size)
 	}

@@ -2,6 +2,7 @@ package sequence_test
 
 import (
 	"context"
+	"math"
 	"slices"
 	"sync"
 	"testing"
@@ -176,6 +177,18 @@ func TestACallerWhoGivesUpLosesNothing(t *testing.T) {
 		close(hold)
 		require.Equal(w, []int64{2}, w.cached(c, 1))
 		require.NoError(w, c.Close(w.Context()))
+	})
+}
+
+func TestAClosedCachedGivesNothingHoweverLargeItsBlocksAre(t *testing.T) {
+	bothWays(t, func(w *world) {
+		s := w.open("x")
+		c := s.Cached(math.MaxInt64)
+		require.Equal(w, []int64{1, 2}, w.cached(c, 2))
+		require.NoError(w, c.Close(w.Context()))
+		_, err := c.Next(w.Context())
+		require.ErrorIs(w, err, sequence.ErrClosed)
+		require.EqualValues(w, 3, w.next(s))
 	})
 }
 

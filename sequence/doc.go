@@ -18,8 +18,8 @@
 // No number is given out twice, unless the sequence cycles or an operator forces
 // it back. A strict number is lost, and leaves a gap, only where a caller gave up
 // (or died) while its commit was under way, or a lost reply could not be resolved
-// because others had come and the history was compacted since. Of a Cached, what
-// it holds is lost with the process.
+// because others had come and the history was compacted since, or could not be
+// read. Of a Cached, what it holds is lost with the process.
 //
 // Every change compares the mod revision of the sequence's key, never its value,
 // and carries a nonce. So a change whose reply was lost is repeated as it is: it

@@ -15,6 +15,10 @@ import (
 // wrong in Info.Err. An error is yielded once and ends the listing.
 func List(ctx context.Context, c *etcd.Client) iter.Seq2[Info, error] {
 	return func(yield func(Info, error) bool) {
+		if c == nil {
+			yield(Info{}, failed("list", Root, invalid("no client")))
+			return
+		}
 		unmarked := make(map[string]bool) // seen, and their marks not yet
 		for kv, err := range c.List(ctx, etcd.Prefix(Root)) {
 			if err != nil {

@@ -1,6 +1,7 @@
 package sequence_test
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -45,5 +46,30 @@ func TestAListShowsEverySequenceAndWhatIsWrongWithIt(t *testing.T) {
 			}
 		}
 		require.Equal(w, 2, n)
+		for _, err := range sequence.List(w.Context(), nil) {
+			require.ErrorIs(w, err, sequence.ErrInvalid)
+			n++
+		}
+		require.Equal(w, 3, n)
+	})
+}
+
+func TestAnInfoShowsHowFarTheSequenceHasCome(t *testing.T) {
+	inBubble(t, func(w *world) {
+		s := w.open("x", sequence.WithMax(5))
+		require.NoError(w, s.Set(w.Context(), 0))
+		shown := func() string {
+			i, err := s.Info(w.Context())
+			require.NoError(w, err)
+			return fmt.Sprint(i)
+		}
+		require.Equal(w, `"x": no number was taken yet (start 1, step 1, min 1, max 5)`, shown())
+		w.next(s)
+		require.Equal(w, `"x": at 1, 4 left (start 1, step 1, min 1, max 5)`, shown())
+		w.srv.Delete("quorate/seq/x")
+		for i, err := range sequence.List(w.Context(), w.client()) {
+			require.NoError(w, err)
+			require.Contains(w, fmt.Sprint(i), "deleted")
+		}
 	})
 }

@@ -9,7 +9,7 @@ import (
 )
 
 // errUntold is why the outcome of a change stays unknown although etcd answers.
-var errUntold = errors.New("the reply was lost, the sequence has moved on, and the history that would tell is compacted")
+var errUntold = errors.New("the reply was lost, the sequence has moved on, and the history that would tell is compacted or could not be read in time")
 
 // NextIn takes the next number inside a transaction of the caller's: the number
 // is taken if and only if that transaction's If holds and its Then is committed,
@@ -40,8 +40,8 @@ var errUntold = errors.New("the reply was lost, the sequence has moved on, and t
 func (s *Sequence) NextIn(ctx context.Context, txn func(n int64) etcd.Txn) (n int64, res *etcd.TxnResult, err error) {
 	const op = "next in a transaction of"
 	switch {
-	case s.err != nil:
-		return 0, nil, failed(op, s.name, s.err)
+	case s.wrong() != nil:
+		return 0, nil, failed(op, s.name, s.wrong())
 	case txn == nil:
 		return 0, nil, failed(op, s.name, invalid("no transaction"))
 	case ctx.Err() != nil:

@@ -41,6 +41,14 @@ func New(client *etcd.Client, name string, opts ...Option) *Sequence {
 	return s
 }
 
+// wrong says what is wrong with the description of the sequence.
+func (s *Sequence) wrong() error {
+	if s.err == nil && s.c == nil {
+		return invalid("it was not made by New")
+	}
+	return s.err
+}
+
 // Name gives the sequence's name.
 func (s *Sequence) Name() string { return s.name }
 
@@ -66,8 +74,8 @@ func (s *Sequence) NextN(ctx context.Context, n int64) (Range, error) {
 
 func (s *Sequence) nextN(ctx context.Context, op string, n int64) (Range, error) {
 	switch {
-	case s.err != nil:
-		return Range{}, failed(op, s.name, s.err)
+	case s.wrong() != nil:
+		return Range{}, failed(op, s.name, s.wrong())
 	case n <= 0:
 		return Range{}, failed(op, s.name, invalid("%d numbers are wanted", n))
 	case ctx.Err() != nil:
@@ -106,12 +114,27 @@ type Info struct {
 	Err error
 }
 
+// String shows how far the sequence has come, or what is wrong with it.
+func (i Info) String() string {
+	name := i.Name
+	if name == "" {
+		name = i.Key
+	}
+	switch {
+	case i.Err != nil:
+		return fmt.Sprintf("%.200q: %v", name, i.Err)
+	case !i.Used:
+		return fmt.Sprintf("%.200q: %v (%v)", name, ErrUnused, i.Config)
+	}
+	return fmt.Sprintf("%.200q: at %d, %d left (%v)", name, i.Last, i.Left, i.Config)
+}
+
 // Info reads how far the sequence has come. Errors are as of Current.
 func (s *Sequence) Info(ctx context.Context) (Info, error) { return s.look(ctx, "look at") }
 
 func (s *Sequence) look(ctx context.Context, op string) (Info, error) {
-	if s.err != nil {
-		return Info{}, failed(op, s.name, s.err)
+	if s.wrong() != nil {
+		return Info{}, failed(op, s.name, s.wrong())
 	}
 	c := s.c
 	r, err := c.client.Get(ctx, etcd.Key(c.key))

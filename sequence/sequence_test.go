@@ -120,6 +120,7 @@ func TestOptionsThatMakeNoSenseAreRefusedByTheFirstCall(t *testing.T) {
 		c := w.client()
 		for _, s := range []*sequence.Sequence{
 			sequence.New(nil, "x"),
+			new(sequence.Sequence),
 			sequence.New(c, ""),
 			sequence.New(c, string(make([]byte, 600))),
 			sequence.New(c, "x", sequence.WithKey("")),
@@ -134,7 +135,9 @@ func TestOptionsThatMakeNoSenseAreRefusedByTheFirstCall(t *testing.T) {
 			_, err = s.Current(w.Context())
 			require.Error(w, err)
 			require.Error(w, s.Set(w.Context(), 1))
-			_, _, err = s.NextIn(w.Context(), nil)
+			_, _, err = s.NextIn(w.Context(), func(int64) etcd.Txn { return etcd.Txn{} })
+			require.Error(w, err)
+			_, err = s.Cached(10).Next(w.Context())
 			require.Error(w, err)
 		}
 		_, err := sequence.New(c, "x").NextN(w.Context(), 0)
@@ -219,6 +222,10 @@ func TestADeletedSequenceNeverStartsAgainByItself(t *testing.T) {
 		}
 		require.NoError(w, w.open("x").Set(w.Context(), 100, sequence.Force()))
 		require.EqualValues(w, 101, w.next(s))
+		// By who does not know yet that it is gone, as well.
+		w.srv.Delete("quorate/seq/x")
+		require.NoError(w, s.Set(w.Context(), 200, sequence.Force()))
+		require.EqualValues(w, 201, w.next(s))
 		// Who has seen it notices even if nothing is left of it.
 		w.srv.Delete("quorate/seq/x")
 		w.srv.Delete("quorate/seq/x/mark")

@@ -39,8 +39,8 @@ func (s *Sequence) Set(ctx context.Context, n int64, opts ...SetOption) error {
 	}
 	op := fmt.Sprintf("set to %d", n)
 	switch {
-	case s.err != nil:
-		return failed(op, s.name, s.err)
+	case s.wrong() != nil:
+		return failed(op, s.name, s.wrong())
 	case ctx.Err() != nil:
 		return failed(op, s.name, pace.Over(ctx))
 	}
@@ -54,8 +54,15 @@ func (c *counter) set(ctx context.Context, n int64, force bool) error {
 		back := errors.Is(err, ErrDeleted) && force
 		switch {
 		case back:
+			r, err := c.client.Get(ctx, etcd.Key(c.key))
+			if err != nil {
+				return again(inDoubt, err)
+			}
+			if len(r.KVs) > 0 {
+				continue // somebody has brought it back
+			}
 			// Its configuration went with it: what the caller says counts.
-			c.known = known{state: state{cfg: c.opts.cfg}}
+			c.known = known{state: state{cfg: c.opts.cfg}, at: r.Header.Revision}
 		case err != nil:
 			return again(inDoubt, err)
 		}
@@ -75,6 +82,8 @@ func (c *counter) set(ctx context.Context, n int64, force bool) error {
 		}
 		out, err := c.carryOut(ctx, ch)
 		switch {
+		case force && !back && errors.Is(err, ErrDeleted): // which was not known yet
+			inDoubt = inDoubt || errors.As(err, new(doubt))
 		case err != nil:
 			return again(inDoubt, err)
 		case out.verdict == applied:

@@ -26,7 +26,7 @@ type turns struct {
 	takes  []*call // that want numbers
 	solos  []*call // that need a commit of their own
 	soloed bool    // the last turn was a solo's
-	flight *flight // a commit that has lost its sender, its outcome unknown
+	flight *flight // a commit that has lost its sender, its outcome or that of one before unknown
 }
 
 // A call waits for its turn, or for whoever has it to do its part.
@@ -209,7 +209,7 @@ func (t *turns) abandon(f *flight, sender *call) {
 	defer t.mu.Unlock()
 	f.calls = without(f.calls, sender)
 	t.takes = without(t.takes, sender)
-	if f.change != nil && f.change.open {
+	if f.untold || f.change != nil && f.change.open {
 		t.flight = f
 		return
 	}

@@ -19,6 +19,13 @@ var (
 	ErrDeposed = errors.New("handed over by somebody else")
 )
 
+// Is reports whether m is the entry, which is in a single line, as it stands there
+// now.
+func (e *Entry) Is(m Member) bool {
+	own := e.hold(&e.places[0])
+	return m.Key == own.key && m.Token == own.rev
+}
+
 // Handover hands the place of the entry, which stands first, to another
 // contender of the line, in one commit. The entry's context ends before that is
 // sent, with ErrHandedOver.
@@ -102,11 +109,15 @@ func (e *Entry) handOver(ctx context.Context, to Member) error {
 	}
 }
 
+// CanLead reports whether a place can be handed to m: it is a candidate that this
+// package, or one like it, has put there, and it goes with its lease.
+func (m Member) CanLead() bool { return !m.Foreign && m.Kind == Candidate && m.Lease != 0 }
+
 // handoverTxn makes the commit that hands key, the first of the line as mine
 // says, to a contender.
 func handoverTxn(l *Line, key string, created int64, to Member, mine etcd.Cmp) (etcd.Txn, Heir, error) {
 	heir := Heir{to.Key, to.Token}
-	if to.Foreign || to.Lease == 0 {
+	if !to.CanLead() {
 		return etcd.Txn{}, heir, l.mismatch(to.Key, "it is no candidate of this module")
 	}
 	note := to.Note

@@ -25,6 +25,9 @@ func (r *Roll) Quarantined() bool { return r.tenure != nil && len(r.Holders) == 
 
 // Call reads the whole line. It needs no session.
 func Call(ctx context.Context, c *etcd.Client, prefix string) (*Roll, error) {
+	if c == nil {
+		return nil, ErrNoClient
+	}
 	r, err := c.Get(ctx, etcd.Prefix(prefix), etcd.WithSort(etcd.ByCreateRevision, etcd.Ascending))
 	if err != nil {
 		return nil, err
@@ -83,6 +86,9 @@ var ErrNoSuchContender = errors.New("nobody in the line has that token")
 // is full the key is deleted without a reason. It gives the contender as it
 // stood there.
 func Break(ctx context.Context, c *etcd.Client, prefix string, token int64, why *Breaking) (Member, error) {
+	if c == nil {
+		return Member{}, ErrNoClient
+	}
 	r, err := c.Get(ctx, etcd.Prefix(prefix), etcd.WithCreateRevisions(token, token))
 	if err != nil {
 		return Member{}, err

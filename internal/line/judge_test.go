@@ -220,3 +220,16 @@ func TestEventsKeepAViewRightWithoutAnotherLook(t *testing.T) {
 		require.ErrorContains(t, d.err, "it is missing")
 	})
 }
+
+func TestPermitsBehindOneThatMayBeInUnderAnotherLimitWatchTheWholeLine(t *testing.T) {
+	l := &Line{prefix: "p/"}
+	v := at(l, permits(3), permits(2))
+	changed := *fourSets
+	changed.ModRevision = v.front[1].Token + 1
+	v.settings = &changed
+	d := l.judge(Rule{Kind: Permits, Weight: 1, Limit: 4}, v)
+	require.Equal(t, l.set(), d.watch)
+	require.False(t, d.one)
+	changed.ModRevision = v.front[1].Token - 1
+	require.True(t, l.judge(Rule{Kind: Permits, Weight: 1, Limit: 4}, v).one)
+}

@@ -197,18 +197,22 @@ func (e *Entry) allSucceeded(res *etcd.TxnResult) bool {
 	return true
 }
 
-// firsts gives the first of each line, but for the entry itself.
+// firsts gives the first of each line, unless that is the entry itself.
 func (e *Entry) firsts(res *etcd.TxnResult) []Member {
 	var by []Member
 	for i, r := range e.each(res) {
 		if !r.Succeeded {
 			continue
 		}
+		p := &e.places[i]
 		for _, kv := range r.Results[0].Txn.Results[0].Get.KVs {
-			if p := &e.places[i]; p.Line.isContender(kv.Key) && (e.rev == 0 || kv.CreateRevision < e.rev) {
-				by = append(by, member(kv))
-				break
+			if !p.Line.isContender(kv.Key) {
+				continue
 			}
+			if kv.Key != e.hold(p).key {
+				by = append(by, p.Rule.member(kv))
+			}
+			break
 		}
 	}
 	return by
@@ -217,14 +221,27 @@ func (e *Entry) firsts(res *etcd.TxnResult) []Member {
 // afterRemoval is called when the keys are gone for certain, or are another's;
 // removed says that it was the entry that removed them. Those that no late
 // attempt can bring back, and that the janitor does not look for, are free to be
-// used again; so is not what was handed to another.
+// used again; so is not what was handed to another, nor what a tenure that is
+// still there tells of.
 func (e *Entry) afterRemoval(removed bool) {
 	if e.suspect && !mutant.LockForgetsLate {
 		e.abandon()
 	}
-	if !e.suspect && !e.unsure && (removed || !e.places[0].Rule.Handover || mutant.TermKeepsKey) || mutant.LockReusesKeys {
+	keep := !removed && e.remembered() && !mutant.TermKeepsKey
+	if !e.suspect && !e.unsure && !keep || mutant.LockReusesKeys {
 		e.freeKeys()
 	}
+}
+
+// remembered reports whether others may know the entry by its key also when that
+// is gone.
+func (e *Entry) remembered() bool {
+	for i := range e.places {
+		if p := &e.places[i]; p.Rule.Handover || p.tenure != nil {
+			return true
+		}
+	}
+	return false
 }
 
 func (e *Entry) freeKeys() {

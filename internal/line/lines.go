@@ -2,6 +2,7 @@ package line
 
 import (
 	"context"
+	"errors"
 	"iter"
 	"strings"
 
@@ -16,10 +17,17 @@ type Group struct {
 	KVs    []etcd.KV
 }
 
+// ErrNoClient: a nil client was given.
+var ErrNoClient = errors.New("no client")
+
 // Groups lists the lines below root, in the order of their keys, all as of one
 // revision. An error is yielded once, with the key it is about, and ends it.
 func Groups(ctx context.Context, c *etcd.Client, root string) iter.Seq2[Group, error] {
 	return func(yield func(Group, error) bool) {
+		if c == nil {
+			yield(Group{Name: root}, ErrNoClient)
+			return
+		}
 		var g Group
 		flush := func() bool {
 			if len(g.KVs) == 0 {

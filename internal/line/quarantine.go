@@ -58,6 +58,21 @@ func (m *Member) holds(kv etcd.KV) bool {
 	return json.Unmarshal(kv.Value, &t) == nil && t.Key == m.Key && kv.ModRevision >= m.Token
 }
 
+// beginAll writes down that the entry holds in each line that has a quarantine.
+// It does so only when the entry stands first there: what is written may come
+// late, and would keep everybody out who comes after, but not once the entry's
+// key is gone.
+func (e *Entry) beginAll(ctx context.Context) error {
+	for i := range e.places {
+		if p := &e.places[i]; p.tenure != nil {
+			if err := e.begin(ctx, p); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
 // begin writes down that the entry holds, when nothing in front excludes it any
 // more. Where it finds a tenure, that one's holder is gone: everybody in front
 // is. Then it waits until the quarantine is over.
@@ -155,10 +170,12 @@ func (l *Line) sentence(ctx context.Context, kv etcd.KV, long time.Duration) (in
 		If:   []etcd.Cmp{etcd.IfModRevision(key, etcd.Equal, kv.ModRevision)},
 		Then: []etcd.Op{etcd.Put(kv.Key, kv.Value, etcd.WithLease(lease.ID))},
 	})
-	if err != nil {
+	switch {
+	case errors.Is(err, etcd.ErrLeaseNotFound):
+		return 0, nil // its time was over before it got there; it is as good as changed
+	case err != nil:
 		return 0, err
-	}
-	if !res.Succeeded {
+	case !res.Succeeded:
 		return 0, c.Revoke(ctx, lease.ID) // nothing is bound to it
 	}
 	return res.Header.Revision, nil

@@ -70,8 +70,8 @@ func (e *Entry) retireHandover(p *place) []etcd.Op {
 	})}
 }
 
-// withdrawInherited takes a failed entry, whose own key may have been exchanged
-// for another, out of the line.
+// withdrawInherited takes a failed entry, whose own key was not there any more and
+// may have been exchanged for another, out of the line.
 func (e *Entry) withdrawInherited(ctx context.Context) error {
 	p := &e.places[0]
 	if !p.Rule.Handover || e.bequest.Load() != nil {
@@ -80,7 +80,7 @@ func (e *Entry) withdrawInherited(ctx context.Context) error {
 	if found, _, err := e.inherit(ctx, p); err != nil || !found {
 		return err
 	}
-	if _, err := e.withdraw(ctx); err != nil {
+	if _, _, err := e.withdraw(ctx); err != nil {
 		return fmt.Errorf("withdraw key %.200q: %w", e.hold(p).key, err)
 	}
 	return nil

@@ -122,7 +122,9 @@ func (r Rule) quarantine() string {
 // come, first served: a contender is in if and only if the permits of all in
 // front and its own are within the limit, so those who are in are always the
 // oldest. The first who is not in watches the whole line; the others watch the
-// one in front of them, who tells, by a change of its key, when it gets in.
+// one in front of them, who tells, by a change of its key, when it gets in. Not
+// where that one came before the limit was last changed: it may be in under the
+// greater one, and has nothing more to tell.
 func (l *Line) judgePermits(r Rule, v *view) verdict {
 	if !v.whole {
 		return verdict{look: true}
@@ -144,10 +146,14 @@ func (l *Line) judgePermits(r Rule, v *view) verdict {
 			continue
 		}
 		if taken += m.Weight; taken < 0 || taken > limit {
-			return verdict{watch: etcd.Key(v.front[len(v.front)-1].Key), one: true}
+			last := &v.front[len(v.front)-1]
+			if last.Token < v.settings.ModRevision {
+				return verdict{watch: l.set()}
+			}
+			return verdict{watch: etcd.Key(last.Key), one: true}
 		}
 	}
-	if taken+r.Weight <= limit {
+	if r.Weight <= limit-taken { // their sum may be beyond all numbers
 		return verdict{in: true}
 	}
 	return verdict{watch: l.set()}

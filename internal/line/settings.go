@@ -198,6 +198,9 @@ func (l *Line) Resize(ctx context.Context, limit int64) (err error) {
 
 // Forget deletes the settings of a line if nobody stands in it.
 func Forget(ctx context.Context, c *etcd.Client, prefix string) (err error) {
+	if c == nil {
+		return ErrNoClient
+	}
 	l := &Line{prefix: prefix}
 	var unknown error
 	defer func() { err = stillUnknown(l.settingsKey(), err, unknown) }()

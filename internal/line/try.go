@@ -23,13 +23,19 @@ func Try(ctx context.Context, wants ...Want) (*Entry, error) {
 	}
 	bound, unbind := both(ctx, e.life)
 	defer unbind(nil)
-	if err := e.try(bound); err != nil {
+	err = e.try(bound)
+	if err == nil {
+		err = e.beginAll(bound)
+	}
+	if err == nil {
+		err = e.confirm(ctx)
+	}
+	if err != nil {
 		return nil, e.fail(ctx, err)
 	}
-	if err := e.confirm(ctx); err != nil {
-		return nil, e.fail(ctx, err)
+	if !e.waited {
+		e.watchSoon()
 	}
-	e.watchSoon()
 	return e, nil
 }
 
@@ -71,7 +77,7 @@ func (e *Entry) try(ctx context.Context) error {
 				return v.err
 			case !v.in:
 				by = append(by, p.view.front...)
-			case p.view.tenure != nil:
+			case p.view.tenure != nil && p.tenure != nil:
 				// Its holder is gone. The quarantine must begin to run also if
 				// nobody ever waits.
 				if _, err := p.Line.sentence(ctx, *p.view.tenure, p.Rule.Quarantine); err != nil {
@@ -145,7 +151,8 @@ func (e *Entry) tryTxn() etcd.Txn {
 	for i := range e.places {
 		p := &e.places[i]
 		key, set := etcd.Key(p.key), p.Line.set()
-		t.If = append(t.If, etcd.Missing(key))
+		// Its own key is not there either, or newer. There are lines enough for
+		// this to matter (see maxPlaces).
 		if p.view.rev == 0 {
 			t.If = append(t.If, etcd.Missing(set))
 		} else {
@@ -155,9 +162,6 @@ func (e *Entry) tryTxn() etcd.Txn {
 		}
 		t.If = append(t.If, p.agreed()...)
 		t.Then = append(t.Then, etcd.Put(p.key, p.value, etcd.WithLease(e.s.Lease())))
-		if p.tenure != nil {
-			t.Then = append(t.Then, etcd.Put(p.Line.tenureKey(), p.tenure))
-		}
 		p.slot = len(t.Else)
 		t.Else = append(t.Else, etcd.Get(key), etcd.Get(set, etcd.WithSort(etcd.ByCreateRevision, etcd.Ascending)))
 	}

@@ -103,15 +103,9 @@ func (e *Entry) wait(ctx context.Context) error {
 		return err
 	}
 	for i := range e.places {
-		p := &e.places[i]
-		e.standFirst(p)
-		if p.tenure != nil {
-			if err := e.begin(ctx, p); err != nil {
-				return err
-			}
-		}
+		e.standFirst(&e.places[i])
 	}
-	return nil
+	return e.beginAll(ctx)
 }
 
 // waitAll waits in all lines at once: whoever stands behind the entry for permits

@@ -30,8 +30,9 @@ func (e *Entry) fail(ctx context.Context, err error) error {
 	if e.s.Err() == nil && !mutant.LockStays { // otherwise the keys go with the lease
 		cctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUp)
 		defer cancel()
+		var removed bool
 		var rerr error
-		if by, rerr = e.withdraw(cctx); rerr == nil {
+		if removed, by, rerr = e.withdraw(cctx); rerr == nil && !removed {
 			rerr = e.withdrawInherited(cctx)
 		}
 		if rerr != nil {
@@ -70,9 +71,9 @@ func (e *Entry) reason(ctx context.Context, err error) error {
 	return err
 }
 
-// withdraw is remove for an entry that never held. It also reads who stands
-// first in each line.
-func (e *Entry) withdraw(ctx context.Context) (by []Member, err error) {
+// withdraw is remove for an entry that never held. It reports whether the keys
+// were there and it was it that removed them, and who stands first in each line.
+func (e *Entry) withdraw(ctx context.Context) (removed bool, by []Member, err error) {
 	look := func(p *place) []etcd.Op {
 		return []etcd.Op{etcd.Get(p.Line.set(), etcd.WithSort(etcd.ByCreateRevision, etcd.Ascending), etcd.WithLimit(3))}
 	}
@@ -85,14 +86,15 @@ func (e *Entry) withdraw(ctx context.Context) (by []Member, err error) {
 				t = e.removal(look)
 				continue
 			}
-			e.afterRemoval(e.allSucceeded(res))
-			return e.firsts(res), nil
+			removed = e.allSucceeded(res)
+			e.afterRemoval(removed)
+			return removed, e.firsts(res), nil
 		}
 		if !transient(err) || ctx.Err() != nil || e.s.Err() != nil {
-			return nil, err
+			return false, nil, err
 		}
 		if werr := pace.wait(ctx, e.s.Context()); werr != nil {
-			return nil, errors.Join(werr, err)
+			return false, nil, errors.Join(werr, err)
 		}
 	}
 }

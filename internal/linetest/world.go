@@ -129,6 +129,14 @@ func (w *World) Keys(prefix string) []string {
 	return keys
 }
 
+// Late holds up the next transaction of the troubled member until the function is
+// called, which carries it out then, whoever still waits for it.
+func (w *World) Late() (in *etcdtest.Injected, apply func()) {
+	hold := make(chan struct{})
+	in = w.Srv.Inject(etcdtest.Fault{Members: []int{1}, Path: "/v3/kv/txn", Times: 1, Late: hold})
+	return in, func() { close(hold) }
+}
+
 // Guarded carries out a transaction under a guard and reports whether it was let
 // through.
 func (w *World) Guarded(c *etcd.Client, guard etcd.Cmp) bool {
