@@ -29,6 +29,7 @@ func TestAnEtcdThatDoesNotAnswerIsNamedTogetherWithWhatToDo(t *testing.T) {
 	url := nobody(t)
 	for _, args := range [][]string{
 		{"status"},
+		{"elect", "watch", "x", "--command-timeout", "300ms"},
 		{"lock", "x", "--command-timeout", "300ms", "--", os.Args[0], asHelper, "exit", "0"},
 	} {
 		q := command(t, append([]string{"--endpoints", url}, args...)...)

@@ -106,7 +106,23 @@ func (a *app) electShow(ctx context.Context, client *etcd.Client, name string) e
 	return a.table(rows)
 }
 
+// reachable asks etcd for the election once.
+func (a *app) reachable(ctx context.Context, client *etcd.Client, name string) error {
+	ctx, cancel := context.WithTimeout(ctx, 2*a.flags.commandTimeout)
+	defer cancel()
+	_, err := election.Look(ctx, client, name)
+	return err
+}
+
 func (a *app) electWatch(ctx context.Context, client *etcd.Client, name string) error {
+	// A watch waits for an etcd that is not there; whoever has just typed the
+	// command is told.
+	if err := a.reachable(ctx, client, name); err != nil {
+		if s := child.InterruptedBy(context.Cause(ctx)); s != nil {
+			return quit(child.Code(s))
+		}
+		return err
+	}
 	for ev, err := range election.Observe(ctx, client, name) {
 		if s := child.InterruptedBy(err); s != nil {
 			return quit(child.Code(s))
