@@ -16,7 +16,12 @@ func (a *app) electLsCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "ls",
 		Short: "List the elections in which somebody stands",
-		Args:  noArgs,
+		Args: func(c *cobra.Command, args []string) error {
+			if err := meantAsName(c, args); err != nil {
+				return err
+			}
+			return noArgs(c, args)
+		},
 		RunE: func(c *cobra.Command, _ []string) error {
 			return a.withClient(c, func(ctx context.Context, client *etcd.Client) error { return a.electLs(ctx, client) })
 		},
