@@ -29,6 +29,7 @@ func TestAnEtcdThatDoesNotAnswerIsNamedTogetherWithWhatToDo(t *testing.T) {
 	url := nobody(t)
 	for _, args := range [][]string{
 		{"status"},
+		{"elect", "watch", "x", "--command-timeout", "300ms"},
 		{"lock", "x", "--command-timeout", "300ms", "--", os.Args[0], asHelper, "exit", "0"},
 	} {
 		q := command(t, append([]string{"--endpoints", url}, args...)...)
@@ -67,6 +68,10 @@ func TestUsageErrorsNameWhatIsWrong(t *testing.T) {
 		{"lock x --quarantine -5s -- true", "--quarantine must be positive"},
 		{"lock x --meta who -- true", `--meta: "who" is no name=value; see`},
 		{"lock ls x", "takes no arguments"},
+		{"lock ls -- true", `"quorate lock ls" is a command here; the NAME "ls" stands in a flag: quorate lock --name ls -- true`},
+		{"lock show -- sleep 1", `quorate lock --name show -- sleep`},
+		{"elect ls -- true", `quorate elect --name ls -- true`},
+		{"elect watch -- sleep 1", `quorate elect --name watch -- sleep`},
 		{"lock show", "takes the name of one lock, but got 0"},
 		{"lock show a b", "takes the name of one lock, but got 2"},
 		{"lock break a --token -1", "--token must be positive"},
@@ -181,6 +186,15 @@ func TestStatusOfAClusterThatIsNotWholeShowsWhatIsMissing(t *testing.T) {
 	report := jsonLines(t, q.stdout.String())[0]
 	require.Equal(t, false, report["healthy"])
 	require.Equal(t, "connection refused", report["members"].([]any)[0].(map[string]any)["error"])
+}
+
+func TestStatusTellsNamesAndAlarmsAlsoWhereAnotherMemberHangs(t *testing.T) {
+	t.Parallel()
+	q := command(t, "status", "--json", "--command-timeout", "3s", "--endpoints", silent(t)+","+endpoint)
+	require.Equal(t, 1, q.run(), q.stderr)
+	members := jsonLines(t, q.stdout.String())[0]["members"].([]any)
+	require.Equal(t, "no answer within 3s", members[0].(map[string]any)["error"])
+	require.NotEmpty(t, members[1].(map[string]any)["name"])
 }
 
 func TestSecretsAreNeverShown(t *testing.T) {

@@ -83,6 +83,12 @@ func TestSeqSetGoesForwardAndBackwardsOnlyWithForce(t *testing.T) {
 	require.Equal(t, "-1\n", seqOK(t, "next s3 --step -1"))
 	require.Empty(t, seqOK(t, "set s3 -- -7"))
 	require.Equal(t, "-8\n", seqOK(t, "next s3"))
+	_, code, stderr = seq(t, "set s4 -- -7")
+	require.Equal(t, 2, code)
+	require.Contains(t, stderr, `there is no sequence "s4", and one that set makes counts up from 1: -7 cannot be its last number`)
+	_, code, _ = seq(t, "current s4")
+	require.Equal(t, 1, code)
+	require.Equal(t, "-1\n", seqOK(t, "next s4 --step -1"), "the failed one has not made it")
 }
 
 func TestSeqLsShowsEverySequence(t *testing.T) {

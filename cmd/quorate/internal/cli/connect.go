@@ -106,7 +106,8 @@ func (a *app) credentials() (user, password string, err error) {
 	if err != nil {
 		return "", "", fail(exitFailed, "read the password: %w", err)
 	}
-	return user, string(typed), nil
+	a.flags.password = string(typed) // it is not asked for again
+	return user, a.flags.password, nil
 }
 
 // connect makes the client that flags and environment describe.

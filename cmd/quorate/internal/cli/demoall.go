@@ -97,7 +97,7 @@ func (a *app) demoAll(ctx context.Context, f demoFlags) error {
 	if more {
 		first = " first"
 	}
-	a.demoSay("%d worker processes hash the%s %d files below %s.", f.workers, first, len(files), f.dir)
+	a.demoSay("%d worker processes hash the%s %s below %s.", f.workers, first, counted(len(files), "file"), f.dir)
 	bounded, cancel := context.WithTimeoutCause(ctx, demoBound, errors.New("the demonstration takes too long"))
 	defer cancel()
 	defer d.bar.close()
@@ -153,8 +153,8 @@ func (d *demoAll) run(ctx context.Context, env []string) error {
 	d.victim.kill()
 	d.sum.Killed = d.victim.name
 	d.bar.close()
-	d.a.demoSay("  %s was elected reporter, and is killed with -9 in the middle; it had %d jobs, and the result of one was there but not acknowledged.",
-		d.victim.name, d.sum.Held)
+	d.a.demoSay("  %s was elected reporter, and is killed with -9 in the middle; it had %s, and the result of one was there but not acknowledged.",
+		d.victim.name, counted(int(d.sum.Held), "job"))
 	if err := d.until(ctx, d.complete); err != nil {
 		return err
 	}

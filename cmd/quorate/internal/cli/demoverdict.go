@@ -51,8 +51,12 @@ func (d *demoAll) verdict(ctx context.Context) error {
 	if !s.Verified {
 		return fail(exitFailed, "not verified: %s", strings.Join(s.Problems, "; "))
 	}
-	d.a.demoSay("  %s took over as reporter; the first of those jobs was done %.1f s after the kill, most of which is the lease.", s.Leaders[1], s.TakeOver)
-	d.a.demoSay("\nVerified against a direct computation: %d files (%s), each with one result, numbered from 1 to %d without a gap.", s.Files, size(s.Bytes), s.Files)
+	others := ""
+	if s.TakeOver > 0 { // it had more than the one whose result was there
+		others = fmt.Sprintf("; the first of the others was done %.1f s after the kill, most of which is the lease", s.TakeOver)
+	}
+	d.a.demoSay("  %s took over as reporter%s.", s.Leaders[1], others)
+	d.a.demoSay("\nVerified against a direct computation: %s (%s), each with one result, numbered from 1 to %d without a gap.", counted(s.Files, "file"), size(s.Bytes), s.Files)
 	d.a.demoSay("Lost: nothing. Delivered twice: %d. Results twice: none. The report was written %d times under a lock with growing tokens.",
 		s.Twice, len(report.Entries))
 	d.a.demoSay("Rate: %.0f files/s, until only the killed one's jobs were left; %.1f s from the first result to the last.", s.Rate, s.Seconds)

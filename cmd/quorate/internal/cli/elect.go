@@ -115,6 +115,9 @@ func electionName(name string) error {
 // oneElection is for the commands that take the name of an election.
 func oneElection(c *cobra.Command, args []string) error {
 	if len(args) != 1 {
+		if err := meantAsName(c, args); err != nil {
+			return err
+		}
 		return usage("%s takes the name of one election, but got %d arguments", c.CommandPath(), len(args))
 	}
 	return electionName(args[0])

@@ -16,7 +16,12 @@ func (a *app) electLsCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "ls",
 		Short: "List the elections in which somebody stands",
-		Args:  noArgs,
+		Args: func(c *cobra.Command, args []string) error {
+			if err := meantAsName(c, args); err != nil {
+				return err
+			}
+			return noArgs(c, args)
+		},
 		RunE: func(c *cobra.Command, _ []string) error {
 			return a.withClient(c, func(ctx context.Context, client *etcd.Client) error { return a.electLs(ctx, client) })
 		},
@@ -106,7 +111,23 @@ func (a *app) electShow(ctx context.Context, client *etcd.Client, name string) e
 	return a.table(rows)
 }
 
+// reachable asks etcd for the election once.
+func (a *app) reachable(ctx context.Context, client *etcd.Client, name string) error {
+	ctx, cancel := context.WithTimeout(ctx, 2*a.flags.commandTimeout)
+	defer cancel()
+	_, err := election.Look(ctx, client, name)
+	return err
+}
+
 func (a *app) electWatch(ctx context.Context, client *etcd.Client, name string) error {
+	// A watch waits for an etcd that is not there; whoever has just typed the
+	// command is told.
+	if err := a.reachable(ctx, client, name); err != nil {
+		if s := child.InterruptedBy(context.Cause(ctx)); s != nil {
+			return quit(child.Code(s))
+		}
+		return err
+	}
 	for ev, err := range election.Observe(ctx, client, name) {
 		if s := child.InterruptedBy(err); s != nil {
 			return quit(child.Code(s))

@@ -186,6 +186,15 @@ func (a *app) release(ctx context.Context, h *lock.Handle, f lockFlags) error {
 	return nil
 }
 
+// lostBy leaves of an error about a lost lock what ended that.
+func lostBy(err error) error {
+	var e *lock.Error
+	if errors.As(err, &e) && e.Lost {
+		return e.Err
+	}
+	return err
+}
+
 // A lockEvent is what "quorate lock --json" writes to standard error, a line
 // each: the command has standard output.
 type lockEvent struct {

@@ -230,7 +230,7 @@ func (a *app) lock(c *cobra.Command, f lockFlags, locks, command []string) (err 
 	switch {
 	case lost != nil:
 		a.event(newLockEvent("lost", locks, h.Token()))
-		return fail(exitLost, "%s lost while %s ran: %s", locksAre(locks, "was", "were"), command[0], plain(lost))
+		return fail(exitLost, "%s lost while %s ran: %s", locksAre(locks, "was", "were"), command[0], plain(lostBy(lost)))
 	case err != nil:
 		return notStarted(err)
 	}

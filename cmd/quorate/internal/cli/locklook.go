@@ -19,7 +19,12 @@ func (a *app) lockLsCommand() *cobra.Command {
 		Long: `ls lists the locks that somebody holds or waits for, and those on whose use the
 parties have agreed (--slots, --quarantine), all as of one moment. The age is
 how long the holder has been in the line, its wait included.`,
-		Args: noArgs,
+		Args: func(c *cobra.Command, args []string) error {
+			if err := meantAsName(c, args); err != nil {
+				return err
+			}
+			return noArgs(c, args)
+		},
 		RunE: func(c *cobra.Command, _ []string) error {
 			return a.withClient(c, func(ctx context.Context, client *etcd.Client) error { return a.lockLs(ctx, client) })
 		},
@@ -40,9 +45,22 @@ they get it, and since when each has been in the line.`,
 	}
 }
 
+// meantAsName helps whoever has a lock or an election that is named as the
+// command c is: what stands behind "--" is then a command to run.
+func meantAsName(c *cobra.Command, args []string) error {
+	if c.ArgsLenAtDash() != 0 || len(args) == 0 {
+		return nil
+	}
+	return usage("%q is a command here; the NAME %q stands in a flag: %s --name %s -- %s",
+		c.CommandPath(), c.Name(), c.Parent().CommandPath(), c.Name(), args[0])
+}
+
 // oneLock is for the commands that take the name of a lock.
 func oneLock(c *cobra.Command, args []string) error {
 	if len(args) != 1 {
+		if err := meantAsName(c, args); err != nil {
+			return err
+		}
 		return usage("%s takes the name of one lock, but got %d arguments", c.CommandPath(), len(args))
 	}
 	if _, err := names.Escape(args[0]); err != nil {

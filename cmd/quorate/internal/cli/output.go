@@ -52,6 +52,14 @@ func (a *app) table(rows [][]string) error {
 	return w.Flush()
 }
 
+// counted shows a number of things for people.
+func counted(n int, thing string) string {
+	if n != 1 {
+		thing += "s"
+	}
+	return fmt.Sprintf("%d %s", n, thing)
+}
+
 // size shows a number of bytes for people.
 func size(n int64) string {
 	units := []string{"B", "KiB", "MiB", "GiB", "TiB"}

@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 
@@ -43,9 +42,9 @@ func (f *selectFlags) selection(c *cobra.Command, ids []string) (which []queue.S
 	return which, nil
 }
 
-// counted prints how many jobs something was done with. That there was none of
+// handled prints how many jobs something was done with. That there was none of
 // some ids, where nothing but ids was asked for, is an error.
-func (a *app) counted(n int, done string, ids []string, which []queue.Selection) error {
+func (a *app) handled(n int, done string, ids []string, which []queue.Selection) error {
 	ids = slices.Compact(slices.Sorted(slices.Values(ids)))
 	if len(which) == 1 && n < len(ids) {
 		return fail(exitFailed, "%d of %d jobs %s: the others are not there, or not in that state", n, len(ids), done)
@@ -55,12 +54,7 @@ func (a *app) counted(n int, done string, ids []string, which []queue.Selection)
 			Jobs int `json:"jobs"`
 		}{n})
 	}
-	jobs := "jobs"
-	if n == 1 {
-		jobs = "job"
-	}
-	_, err := fmt.Fprintf(a.out, "%d %s %s\n", n, jobs, done)
-	return err
+	return a.say("%s %s", counted(n, "job"), done)
 }
 
 func (a *app) queueRedriveCommand() *cobra.Command {
@@ -85,7 +79,7 @@ have no attempts behind them.`,
 				if err != nil {
 					return err
 				}
-				return a.counted(n, "put back into the queue", args[1:], which)
+				return a.handled(n, "put back into the queue", args[1:], which)
 			})
 		},
 	}
@@ -125,7 +119,7 @@ removed.`,
 				if err != nil {
 					return err
 				}
-				return a.counted(n, "removed", args[1:], which)
+				return a.handled(n, "removed", args[1:], which)
 			})
 		},
 	}
@@ -180,7 +174,7 @@ exit code is 75 if a consumer has the job.`,
 						return err
 					}
 				}
-				return a.counted(len(args)-1, "removed", nil, nil)
+				return a.handled(len(args)-1, "removed", nil, nil)
 			})
 		},
 	}

@@ -220,11 +220,11 @@ func (p *pusher) after(err error) error {
 	if err == nil || p.pushed == 0 {
 		return err
 	}
-	what := "jobs were"
+	were := "were"
 	if p.pushed == 1 {
-		what = "job was"
+		were = "was"
 	}
-	return fail(codeOf(err), "after %d %s pushed: %s", p.pushed, what, p.a.sentence(err))
+	return fail(codeOf(err), "after %s %s pushed: %s", counted(p.pushed, "job"), were, p.a.sentence(err))
 }
 
 // gather waits for a line and gives it with those that are there already.

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"strconv"
 
 	"github.com/spf13/cobra"
@@ -72,6 +73,9 @@ A negative number stands behind "--".`,
 			}
 			return a.withClient(c, func(ctx context.Context, client *etcd.Client) error {
 				s := sequence.New(client, args[0], sequence.AsFound())
+				if err := canBeSet(ctx, s, n); err != nil {
+					return err
+				}
 				if err := s.Set(ctx, n, opts...); err != nil {
 					return err
 				}
@@ -84,6 +88,18 @@ A negative number stands behind "--".`,
 	}
 	c.Flags().BoolVar(&force, "force", false, "go back, or bring back a sequence that was deleted")
 	return c
+}
+
+// canBeSet refuses a number that no sequence made by set can have, before it is
+// made.
+func canBeSet(ctx context.Context, s *sequence.Sequence, n int64) error {
+	if n >= 0 {
+		return nil
+	}
+	if _, err := s.Info(ctx); !errors.Is(err, sequence.ErrNotFound) {
+		return nil // Set says what is wrong
+	}
+	return usage("there is no sequence %q, and one that set makes counts up from 1: %d cannot be its last number; 'quorate seq next' makes one that counts down", s.Name(), n)
 }
 
 func (a *app) seqLsCommand() *cobra.Command {

@@ -68,7 +68,8 @@ func (a *app) status(ctx context.Context, c *cobra.Command) error {
 		return err
 	}
 	defer client.Close()
-	ctx, cancel := context.WithTimeout(ctx, a.flags.commandTimeout)
+	whole := ctx
+	ctx, cancel := context.WithTimeout(whole, a.flags.commandTimeout)
 	defer cancel()
 	statuses := client.Statuses(ctx)
 	if child.InterruptedBy(context.Cause(ctx)) != nil {
@@ -77,8 +78,19 @@ func (a *app) status(ctx context.Context, c *cobra.Command) error {
 	if err := allFailed(statuses); err != nil {
 		return err
 	}
-	// These two are about the cluster; any member that answers knows them. A
-	// cluster that is in a bad way may not tell, and has its errors shown.
+	// These two are about the cluster; any member that answers knows them, and
+	// one that does not must not keep them from us. A cluster that is in a bad way
+	// may not tell, and has its errors shown.
+	client, err = a.connect(c, func(cfg *etcd.Config) {
+		cfg.RetryTimeout = -1
+		cfg.Endpoints = answering(statuses)
+	})
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	ctx, cancel = context.WithTimeout(whole, a.flags.commandTimeout)
+	defer cancel()
 	names := map[etcd.MemberID]string{}
 	if members, err := client.Members(ctx, false); err == nil {
 		for _, m := range members {
@@ -94,6 +106,9 @@ func (a *app) status(ctx context.Context, c *cobra.Command) error {
 	report := statusReport{Healthy: true}
 	for _, s := range statuses {
 		m := describeMember(s, names, alarms)
+		if errors.Is(s.Err, context.DeadlineExceeded) {
+			m.Error = fmt.Sprintf("no answer within %v", a.flags.commandTimeout)
+		}
 		m.LatencyMS = milliseconds(watch.of(s.Endpoint))
 		report.Members = append(report.Members, m)
 		report.Healthy = report.Healthy && m.Error == "" && m.Leader != "" && len(m.Alarms) == 0
@@ -122,6 +137,16 @@ func allFailed(statuses []etcd.EndpointStatus) error {
 		}
 	}
 	return first
+}
+
+// answering gives the endpoints that answered.
+func answering(statuses []etcd.EndpointStatus) (endpoints []string) {
+	for _, s := range statuses {
+		if s.Err == nil {
+			endpoints = append(endpoints, s.Endpoint)
+		}
+	}
+	return endpoints
 }
 
 func describeMember(s etcd.EndpointStatus, names map[etcd.MemberID]string, alarms map[etcd.MemberID][]string) memberStatus {
