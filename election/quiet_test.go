@@ -2,6 +2,7 @@ package election_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"testing"
@@ -136,6 +137,8 @@ func (m *meeting) check() {
 		case o := <-c.got:
 			if o.Err == nil {
 				m.terms = append(m.terms, o.Got)
+			} else if !errors.Is(o.Err, election.ErrDeposed) { // before it knew that it led
+				require.ErrorIs(m, o.Err, context.Canceled)
 			}
 		default:
 			waiting = append(waiting, c)
