@@ -106,6 +106,8 @@ type tries struct {
 	n       int  // attempts made
 	unknown bool // one of them may have been applied
 	renewed int  // how often the token was renewed because of a refusal
+
+	before *Error // why the attempt before the last failed
 }
 
 // round asks one endpoint after the other, each at most once, until one
@@ -132,6 +134,9 @@ func (c *Client) round(ctx context.Context, r *request, t *tries, decode func(*j
 			if err := over(ctx); !errors.Is(f.err, err) {
 				f.err.Err = errors.Join(ctxErr(ctx), f.err.Err)
 			}
+			if f.hurry && t.before != nil { // why it took so long
+				f.err.Err = errors.Join(f.err.Err, t.before)
+			}
 			return f, false
 		case t.unknown && r.mode == modeWrite && !mutant.RetryUnknown:
 			return f, false
@@ -145,6 +150,7 @@ func (c *Client) round(ctx context.Context, r *request, t *tries, decode func(*j
 		// A malformed reply and a stranger at the endpoint do not get better
 		// by waiting; another endpoint may do.
 		again = again || f.verdict != verdictElsewhere && !(open && f.err.Kind == ErrBadReply)
+		t.before = f.err
 		asked |= 1 << (c.eps.index(ep) % 64)
 		if r.only != nil || c.eps.allAsked(asked) {
 			return f, again

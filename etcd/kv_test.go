@@ -14,7 +14,7 @@ import (
 )
 
 // newClient gives a client of an in-memory server, inside or outside a bubble.
-func newClient(t *testing.T, srv *etcdtest.Server, change ...func(*etcd.Config)) *etcd.Client {
+func newClient(t testing.TB, srv *etcdtest.Server, change ...func(*etcd.Config)) *etcd.Client {
 	t.Helper()
 	cfg := etcd.Config{Endpoints: srv.URLs(), Dial: srv.Dial}
 	for _, f := range change {

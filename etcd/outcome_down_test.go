@@ -209,6 +209,22 @@ func TestAContextThatEndsBetweenAttemptsIsNotMasked(t *testing.T) {
 	})
 }
 
+func TestAContextThatEndsDuringAnAttemptStillSaysWhatWentWrongBefore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := etcdtest.Start(t)
+		c := newClient(t, srv)
+		srv.Inject(etcdtest.Fault{Refuse: &etcdtest.Error{Code: etcdtest.Unavailable, Message: "etcdserver: no leader"}, Times: 1})
+		srv.Inject(etcdtest.Fault{Skip: 1, Delay: time.Minute})
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		_, err := c.Put(ctx, "k", nil)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.ErrorIs(t, err, etcd.ErrNoLeader, "why it took so long")
+		require.ErrorIs(t, err, etcd.ErrUnknownOutcome)
+		require.False(t, etcd.SafeToRetry(err))
+	})
+}
+
 func TestAMemberThatComesBackIsUsedAgainWhenItIsNeeded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx := context.Background()

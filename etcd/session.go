@@ -119,31 +119,11 @@ func NewSession(ctx context.Context, c *Client, opts ...SessionOption) (*Session
 	case o.given && !o.adopt && o.margin > o.ttl/2 && o.ttl > 0:
 		return nil, invalid(op, "", marginError(o.margin, o.ttl))
 	}
-	var lease *Lease
-	var err error
-	if o.adopt {
-		lease, err = c.KeepAlive(ctx, o.lease)
-	} else {
-		lease, err = c.Grant(ctx, o.ttl)
-	}
-	if err == nil && time.Since(lease.Since) > lease.TTL/renewEvery {
-		// The first answer was lost, or slow: what is left may be too little.
-		lease, err = c.KeepAlive(ctx, lease.ID)
-	}
+	lease, margin, err := o.obtain(ctx, c)
 	if err != nil {
 		return nil, err
 	}
-	margin := o.margin
-	if !o.given {
-		margin = max(lease.TTL/10, minMargin)
-	} else if margin > lease.TTL/2 {
-		return nil, invalid(op, lease.ID.String(), marginError(margin, lease.TTL))
-	}
 	return startSession(c, lease, margin)
-}
-
-func marginError(margin, ttl time.Duration) error {
-	return fmt.Errorf("the safety margin %v is more than half of the time to live %v", margin, ttl)
 }
 
 func startSession(c *Client, lease *Lease, margin time.Duration) (*Session, error) {

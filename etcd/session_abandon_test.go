@@ -11,7 +11,7 @@ import (
 )
 
 func TestWhatMatchesIsRemovedUnderAnyKeyOfThePrefixAndNothingElse(t *testing.T) {
-	inBubble(t, func(t *testing.T, srv *etcdtest.Server, c *Client) {
+	bothWays(t, func(t *World, srv *etcdtest.Server, c *Client) {
 		s, other := newTestSession(t, c), newTestSession(t, c)
 		s.AbandonMatching("line/", func(kv KV) bool { return strings.HasPrefix(string(kv.Value), "for me") })
 		s.AbandonMatching("line/", nil)

@@ -11,7 +11,7 @@ import (
 )
 
 func TestErrSaysExpiredBeforeAnyTimerFires(t *testing.T) {
-	inBubble(t, func(t *testing.T, srv *etcdtest.Server, c *Client) {
+	bothWays(t, func(t *World, srv *etcdtest.Server, c *Client) {
 		s := newTestSession(t, c, WithTTL(10*time.Second))
 		srv.Inject(etcdtest.Fault{Path: keepAlivePath, LoseRequest: true})
 		// A process that was paused: its timers are late.
@@ -29,7 +29,7 @@ func TestErrSaysExpiredBeforeAnyTimerFires(t *testing.T) {
 }
 
 func TestAMachineThatWasSuspendedFindsItsSessionExpired(t *testing.T) {
-	inBubble(t, func(t *testing.T, srv *etcdtest.Server, c *Client) {
+	bothWays(t, func(t *World, srv *etcdtest.Server, c *Client) {
 		s := newTestSession(t, c, WithTTL(10*time.Second))
 		s.mu.Lock() // the monotonic clock stood still, wall time went on by a minute
 		s.last.wall = s.last.wall.Add(-time.Minute)
@@ -47,7 +47,7 @@ func TestAMachineThatWasSuspendedFindsItsSessionExpired(t *testing.T) {
 }
 
 func TestAWallClockThatIsSetBackDoesNoHarm(t *testing.T) {
-	inBubble(t, func(t *testing.T, srv *etcdtest.Server, c *Client) {
+	bothWays(t, func(t *World, srv *etcdtest.Server, c *Client) {
 		s := newTestSession(t, c, WithTTL(10*time.Second))
 		s.mu.Lock()
 		s.last.wall = s.last.wall.Add(time.Hour)

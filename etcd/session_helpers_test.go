@@ -27,7 +27,7 @@ func inBubble(t *testing.T, f func(t *testing.T, srv *etcdtest.Server, c *Client
 	})
 }
 
-func newTestClient(t *testing.T, srv *etcdtest.Server, change ...func(*Config)) *Client {
+func newTestClient(t testing.TB, srv *etcdtest.Server, change ...func(*Config)) *Client {
 	t.Helper()
 	cfg := Config{Endpoints: srv.URLs(), Dial: srv.Dial}
 	for _, f := range change {
@@ -41,7 +41,7 @@ func newTestClient(t *testing.T, srv *etcdtest.Server, change ...func(*Config)) 
 
 // newTestSession makes a session that is ended with the test, whatever became
 // of it.
-func newTestSession(t *testing.T, c *Client, opts ...SessionOption) *Session {
+func newTestSession(t testing.TB, c *Client, opts ...SessionOption) *Session {
 	t.Helper()
 	s, err := NewSession(context.Background(), c, opts...)
 	require.NoError(t, err)

@@ -3,7 +3,6 @@ package etcd
 import (
 	"bytes"
 	"context"
-	"errors"
 	"sync"
 	"time"
 )
@@ -191,42 +190,18 @@ func (s *Session) sweep(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var errs []error
+	var late []*lateWrite
 	for _, key := range info.Keys {
 		s.janitor.mu.Lock()
 		a, ok := s.janitor.keys[key]
 		matches := s.janitor.matches(key)
 		s.janitor.mu.Unlock()
-		if ok || len(matches) > 0 {
-			errs = append(errs, s.remove(ctx, key, func(kv KV) bool {
-				ours := ok && (a.value == nil || bytes.Equal(kv.Value, a.value))
-				for _, match := range matches {
-					ours = ours || match(kv)
-				}
-				return ours
-			}))
+		if ok {
+			matches = append(matches, func(kv KV) bool { return a.value == nil || bytes.Equal(kv.Value, a.value) })
+		}
+		if len(matches) > 0 {
+			late = append(late, &lateWrite{key: key, matches: matches})
 		}
 	}
-	return errors.Join(errs...)
-}
-
-// remove deletes key if what is there was abandoned.
-func (s *Session) remove(ctx context.Context, key string, abandoned func(KV) bool) error {
-	r, err := s.c.Get(ctx, Key(key))
-	if err != nil {
-		return err
-	}
-	kv, ok := r.First()
-	if !ok || kv.Lease != s.id || !abandoned(kv) {
-		return nil
-	}
-	// What was put there since is somebody's own business.
-	_, err = s.c.Txn(ctx, Txn{
-		If:   []Cmp{IfModRevision(Key(key), Equal, kv.ModRevision)},
-		Then: []Op{Delete(Key(key))},
-	})
-	if err == nil {
-		s.c.log.Debug("etcd session removed a late write", "lease", s.id.String(), "key", quoteKey(key))
-	}
-	return err
+	return s.remove(ctx, late)
 }

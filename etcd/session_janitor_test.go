@@ -1,6 +1,7 @@
 package etcd
 
 import (
+	"context"
 	"strconv"
 	"testing"
 	"time"
@@ -11,7 +12,7 @@ import (
 )
 
 func TestAWriteThatComesLateIsRemovedHoweverLate(t *testing.T) {
-	inBubble(t, func(t *testing.T, srv *etcdtest.Server, c *Client) {
+	bothWays(t, func(t *World, srv *etcdtest.Server, c *Client) {
 		s := newTestSession(t, c)
 		release := make(chan struct{})
 		late := srv.Inject(etcdtest.Fault{Path: "/v3/kv/put", Late: release, Times: 1})
@@ -23,15 +24,37 @@ func TestAWriteThatComesLateIsRemovedHoweverLate(t *testing.T) {
 		require.Empty(t, srv.Events())
 
 		close(release) // a paused server goes on
-		time.Sleep(time.Millisecond)
+		time.Sleep(time.Millisecond + t.Slack(6))
 		require.Len(t, srv.Events(), 2, "put, then deleted")
 		require.Empty(t, srv.Keys(""))
 		require.NoError(t, s.Err())
 	})
 }
 
+func TestManyWritesThatComeLateAtOnceAreRemovedSideBySide(t *testing.T) {
+	bothWays(t, func(t *World, srv *etcdtest.Server, c *Client) {
+		const n = 50
+		s := newTestSession(t, c)
+		release := make(chan struct{})
+		late := srv.Inject(etcdtest.Fault{Path: "/v3/kv/put", Late: release})
+		for i := range n {
+			ctx, cancel := context.WithTimeout(t.Context(), t.Slack(1)+time.Millisecond)
+			_, err := c.Put(ctx, "line/"+strconv.Itoa(i), nil, WithLease(s.Lease()))
+			cancel()
+			require.ErrorIs(t, err, ErrUnknownOutcome)
+			s.Abandon("line/"+strconv.Itoa(i), nil)
+		}
+		require.Equal(t, n, late.Hits())
+		time.Sleep(time.Minute)
+		close(release)
+		time.Sleep(time.Millisecond + t.Slack(10))
+		require.Empty(t, srv.Keys(""))
+		require.Len(t, srv.Events(), 2*n, "each put, then deleted")
+	})
+}
+
 func TestOnlyWhatWasAbandonedIsRemoved(t *testing.T) {
-	inBubble(t, func(t *testing.T, srv *etcdtest.Server, c *Client) {
+	bothWays(t, func(t *World, srv *etcdtest.Server, c *Client) {
 		s, other := newTestSession(t, c), newTestSession(t, c)
 		s.Abandon("a", []byte("mine"))
 		s.Abandon("b", nil)
@@ -59,7 +82,7 @@ func TestOnlyWhatWasAbandonedIsRemoved(t *testing.T) {
 }
 
 func TestAbandonedWritesAreCheapHoweverMany(t *testing.T) {
-	inBubble(t, func(t *testing.T, srv *etcdtest.Server, c *Client) {
+	bothWays(t, func(t *World, srv *etcdtest.Server, c *Client) {
 		s := newTestSession(t, c)
 		before := srv.Requests()["/v3/lease/timetolive"]
 		for i := range maxAbandoned + 10 {
@@ -76,7 +99,7 @@ func TestAbandonedWritesAreCheapHoweverMany(t *testing.T) {
 }
 
 func TestTheJanitorGoesOnAfterFailures(t *testing.T) {
-	inBubble(t, func(t *testing.T, srv *etcdtest.Server, c *Client) {
+	bothWays(t, func(t *World, srv *etcdtest.Server, c *Client) {
 		s := newTestSession(t, c)
 		s.Abandon("k", nil)
 		srv.Inject(etcdtest.Fault{Path: "/v3/kv/txn", LoseReply: true, Times: 2})
@@ -90,7 +113,7 @@ func TestTheJanitorGoesOnAfterFailures(t *testing.T) {
 }
 
 func TestALateWriteIsRemovedWhereNothingCanBeWatched(t *testing.T) {
-	inBubble(t, func(t *testing.T, srv *etcdtest.Server, c *Client) {
+	bothWays(t, func(t *World, srv *etcdtest.Server, c *Client) {
 		srv.Inject(etcdtest.Fault{Path: "/v3/watch", Refuse: &etcdtest.Error{Code: etcdtest.PermissionDenied, Message: "etcdserver: permission denied"}})
 		s := newTestSession(t, c)
 		s.Abandon("k", nil)
@@ -103,7 +126,7 @@ func TestALateWriteIsRemovedWhereNothingCanBeWatched(t *testing.T) {
 }
 
 func TestTheKeysAbandonedLastAreTheOnesThatAreWatched(t *testing.T) {
-	inBubble(t, func(t *testing.T, srv *etcdtest.Server, c *Client) {
+	bothWays(t, func(t *World, srv *etcdtest.Server, c *Client) {
 		s := newTestSession(t, c)
 		for i := range 3 * maxWatched {
 			s.Abandon("k"+strconv.Itoa(i), nil)
@@ -113,7 +136,7 @@ func TestTheKeysAbandonedLastAreTheOnesThatAreWatched(t *testing.T) {
 		for _, key := range []string{"k" + strconv.Itoa(3*maxWatched-1), "k" + strconv.Itoa(2*maxWatched)} {
 			_, err := c.Put(t.Context(), key, nil, WithLease(s.Lease()))
 			require.NoError(t, err)
-			time.Sleep(time.Millisecond)
+			time.Sleep(time.Millisecond + t.Slack(6))
 			require.Empty(t, srv.Keys(""), "removed at once")
 		}
 		_, err := c.Put(t.Context(), "k0", nil, WithLease(s.Lease()))

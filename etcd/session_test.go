@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -13,7 +12,7 @@ import (
 )
 
 func TestASessionLivesFarBeyondItsTTLAndSoDoesWhatHangsOnIt(t *testing.T) {
-	inBubble(t, func(t *testing.T, srv *etcdtest.Server, c *Client) {
+	bothWays(t, func(t *World, srv *etcdtest.Server, c *Client) {
 		s := newTestSession(t, c, WithTTL(5*time.Second))
 		_, err := c.Put(t.Context(), "k", []byte("v"), WithLease(s.Lease()))
 		require.NoError(t, err)
@@ -25,7 +24,7 @@ func TestASessionLivesFarBeyondItsTTLAndSoDoesWhatHangsOnIt(t *testing.T) {
 }
 
 func TestASessionRenewsItsLeaseEveryThirdOfTheTTL(t *testing.T) {
-	inBubble(t, func(t *testing.T, srv *etcdtest.Server, c *Client) {
+	bothWays(t, func(t *World, srv *etcdtest.Server, c *Client) {
 		newTestSession(t, c, WithTTL(9*time.Second))
 		time.Sleep(61 * time.Second)
 		require.Equal(t, 20, srv.Requests()[keepAlivePath])
@@ -33,7 +32,7 @@ func TestASessionRenewsItsLeaseEveryThirdOfTheTTL(t *testing.T) {
 }
 
 func TestTheContextGivenAtCreationBoundsTheCreationOnly(t *testing.T) {
-	inBubble(t, func(t *testing.T, srv *etcdtest.Server, c *Client) {
+	bothWays(t, func(t *World, srv *etcdtest.Server, c *Client) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		s, err := NewSession(ctx, c, WithTTL(3*time.Second))
 		require.NoError(t, err)
@@ -56,7 +55,7 @@ func TestTheContextGivenAtCreationBoundsTheCreationOnly(t *testing.T) {
 }
 
 func TestASessionKnowsWhatItWasMadeOf(t *testing.T) {
-	inBubble(t, func(t *testing.T, srv *etcdtest.Server, c *Client) {
+	bothWays(t, func(t *World, srv *etcdtest.Server, c *Client) {
 		begun := time.Now()
 		s := newTestSession(t, c, WithTTL(4500*time.Millisecond), WithSafetyMargin(2*time.Second))
 		require.Equal(t, 5*time.Second, s.TTL(), "rounded up to whole seconds")
@@ -69,7 +68,7 @@ func TestASessionKnowsWhatItWasMadeOf(t *testing.T) {
 }
 
 func TestASessionTakesOverAnExistingLease(t *testing.T) {
-	inBubble(t, func(t *testing.T, srv *etcdtest.Server, c *Client) {
+	bothWays(t, func(t *World, srv *etcdtest.Server, c *Client) {
 		l, err := c.Grant(t.Context(), 6*time.Second)
 		require.NoError(t, err)
 		time.Sleep(4 * time.Second)
@@ -87,7 +86,7 @@ func TestASessionTakesOverAnExistingLease(t *testing.T) {
 }
 
 func TestBindEndsWithWhicheverEndsFirstAndSaysWhich(t *testing.T) {
-	inBubble(t, func(t *testing.T, srv *etcdtest.Server, c *Client) {
+	bothWays(t, func(t *World, srv *etcdtest.Server, c *Client) {
 		s := newTestSession(t, c)
 		reason := errors.New("the caller's reason")
 		parent, end := context.WithCancelCause(context.WithValue(t.Context(), ctxKey{}, "value"))
@@ -105,7 +104,7 @@ func TestBindEndsWithWhicheverEndsFirstAndSaysWhich(t *testing.T) {
 		require.Equal(t, context.Canceled, context.Cause(freed))
 
 		require.NoError(t, s.Close(t.Context()))
-		synctest.Wait()
+		t.Settle()
 		require.ErrorIs(t, context.Cause(bySession), ErrSessionClosed)
 		require.Equal(t, reason, context.Cause(byCaller))
 	})
@@ -114,7 +113,7 @@ func TestBindEndsWithWhicheverEndsFirstAndSaysWhich(t *testing.T) {
 type ctxKey struct{}
 
 func TestWrongSessionOptionsAreClearErrorsAndSendNothing(t *testing.T) {
-	inBubble(t, func(t *testing.T, srv *etcdtest.Server, c *Client) {
+	bothWays(t, func(t *World, srv *etcdtest.Server, c *Client) {
 		for name, test := range map[string]struct {
 			opts []SessionOption
 			want string

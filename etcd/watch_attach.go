@@ -12,7 +12,7 @@ type attachment struct {
 	exact   bool  // ask for the very revision that is next
 	start   int64 // the revision asked for; 0 is live
 	created int64 // revision of the header of "created"; 0 before
-	mark    int   // signs of progress asked for before it was created
+	mark    int   // signs of progress asked for, or checks, before it was created
 	synced  bool  // the server has sent all it had to catch up with
 
 	rev int64 // revision of the last event that came
@@ -98,6 +98,9 @@ func (cn *watchConn) onCreated(f *watchFrame) error {
 		return errShape("a watch was created at no revision")
 	}
 	w := a.w
+	if !cn.good {
+		cn.ep.watch.worked(cn.link.transport())
+	}
 	cn.good, w.stale = true, 0
 	if a.start == 0 && w.placed() && w.position().next() <= f.header.Revision {
 		cn.exactly(a) // something was missed after all
@@ -174,6 +177,19 @@ func (cn *watchConn) onSynced(a *attachment) {
 	case cn.role == roleLane && cn.link.duplex():
 		cn.h.move(w)
 	}
+}
+
+// presumeSynced goes on, at a check, with watches that were created before the
+// check before, where the server can't be asked whether it has caught up with
+// them. It has told by then if it can't; and a watch that leaves its old stream
+// loses nothing, since the new one brings all from its position on.
+func (cn *watchConn) presumeSynced() {
+	for a := range cn.catching {
+		if a.mark < cn.asked {
+			cn.onSynced(a)
+		}
+	}
+	cn.asked++
 }
 
 // move attaches w to the shared connection, beside where it is. It leaves the

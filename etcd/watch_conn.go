@@ -55,7 +55,7 @@ type watchConn struct {
 	member    uint64 // who is at the other end
 	rev       int64  // the highest revision in its headers
 	progress  int64  // every event up to it was sent to all that are synced
-	asked     int    // how often progress was asked for
+	asked     int    // how often progress was asked for, or where it can't be, checked
 	answers   int    // how often it was told
 	lag       lagging
 	idleSince time.Time // when the last watch left
@@ -121,11 +121,8 @@ func (h *watchHub) connOpen(cn *watchConn, link watchLink) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	cn.link, cn.checked = link, time.Now()
-	if cn.role == roleLane && !link.duplex() {
-		// It can't be told when a watch has caught up; there is no need to
-		// move it either, since all have their own streams there.
-		cn.role = roleOwn
-		h.forget(cn)
+	if cn.role == roleLane && !link.duplex() && h.joinShared(cn) {
+		return
 	}
 	for id := int64(1); id <= cn.lastID; id++ { // in the order they came
 		a := cn.atts[id]
@@ -146,6 +143,31 @@ func (h *watchHub) connOpen(cn *watchConn, link watchLink) {
 	}
 	if len(cn.atts) == 0 {
 		cn.idleSince = time.Now()
+	}
+}
+
+// joinShared makes a lane whose watches all have streams of their own the shared
+// connection, or hands them over to that, because every connection is checked. It
+// reports whether nothing is left to be done here. There is no need to move such
+// a watch later, nor could it be told when it has caught up.
+func (h *watchHub) joinShared(cn *watchConn) bool {
+	h.forget(cn)
+	switch s := h.shared; {
+	case s == nil:
+		cn.role, h.shared = roleShared, cn
+		return false
+	case s.link == nil || s.link.duplex():
+		cn.role = roleOwn
+		return false
+	default:
+		for id := int64(1); id <= cn.lastID; id++ {
+			if a := cn.atts[id]; a != nil && a.w.at == a {
+				a.w.at = s.attach(a.w)
+			}
+		}
+		clear(cn.atts)
+		cn.stop(errIdle)
+		return true
 	}
 }
 

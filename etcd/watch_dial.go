@@ -122,7 +122,9 @@ func (cn *watchConn) try(ep *endpoint) (watchLink, *failure) {
 	link, err := cn.connect(ctx, ep, token)
 	if err != nil {
 		err = c.redactErr(err, token)
-		c.eps.failed(ep)
+		if cn.ctx.Err() == nil { // else nobody waits for it any more, which says nothing of the member
+			c.eps.failed(ep)
+		}
 		return nil, &failure{verdict: verdictRefused, err: &Error{Op: "watch", Endpoint: ep.url, Kind: ErrUnavailable, Err: err}}
 	}
 	h.mu.Lock()
@@ -159,6 +161,7 @@ func (cn *watchConn) connect(ctx context.Context, ep *endpoint, token string) (w
 	if tc, ok := nc.(*tls.Conn); ok && tc.ConnectionState().NegotiatedProtocol == "h2" {
 		return newHTTP2Link(c, ep, nc, token), nil
 	}
+	begun := time.Now()
 	link, err := newWebSocketLink(ctx, c, ep, nc, token)
 	err = c.redactErr(err, token)
 	var no *upgradeRefused
@@ -167,7 +170,7 @@ func (cn *watchConn) connect(ctx context.Context, ep *endpoint, token string) (w
 		return link, nil
 	case errors.As(err, &no):
 		ep.watch.refused(viaWebSocket)
-	case !ep.watch.failed(viaWebSocket):
+	case cn.ctx.Err() != nil || !ep.watch.failed(viaWebSocket, begun):
 		return nil, err
 	}
 	// A proxy in between speaks plain HTTP only.

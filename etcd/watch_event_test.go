@@ -3,18 +3,16 @@ package etcd_test
 import (
 	"context"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/quorate/quorate/etcd"
-	"github.com/quorate/quorate/etcdtest"
 )
 
 func TestAllYieldsEventsAndThenTheError(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		srv := etcdtest.Start(t)
+	etcd.BothWays(t, func(t *etcd.World) {
+		srv := t.Start()
 		c := newClient(t, srv)
 		w := watch(t, c, etcd.Prefix("a/"))
 		srv.Put("a/1", nil)
@@ -36,8 +34,8 @@ func TestAllYieldsEventsAndThenTheError(t *testing.T) {
 }
 
 func TestEventsTellCreationsAndWhatWasBeforeAndCanBeFiltered(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		srv := etcdtest.Start(t)
+	etcd.BothWays(t, func(t *etcd.World) {
+		srv := t.Start()
 		c := newClient(t, srv)
 		all := watch(t, c, etcd.Key("a"), etcd.WithPrev())
 		puts := watch(t, c, etcd.Key("a"), etcd.PutsOnly())
@@ -68,8 +66,8 @@ func TestEventsTellCreationsAndWhatWasBeforeAndCanBeFiltered(t *testing.T) {
 }
 
 func TestTheNamespaceIsPutBeforeKeysAndTakenOffEvents(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		srv := etcdtest.Start(t)
+	etcd.BothWays(t, func(t *etcd.World) {
+		srv := t.Start()
 		c := newClient(t, srv, func(cfg *etcd.Config) { cfg.Namespace = "ns/" })
 		w := watch(t, c, etcd.All(), etcd.WithPrev())
 		srv.Put("other", nil)
@@ -81,8 +79,8 @@ func TestTheNamespaceIsPutBeforeKeysAndTakenOffEvents(t *testing.T) {
 }
 
 func TestProgressIsToldWhereItWasAskedFor(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		srv := etcdtest.Start(t)
+	etcd.BothWays(t, func(t *etcd.World) {
+		srv := t.Start()
 		c := newClient(t, srv)
 		w := watch(t, c, etcd.Key("a"), etcd.WithProgress())
 		quiet := watch(t, c, etcd.Key("a"))

@@ -104,6 +104,7 @@ func (cn *watchConn) inspect(link watchLink) error {
 	case f != nil:
 		return f.err
 	case pinged != nil && !flows:
+		h.c.eps.failed(cn.ep) // it has stopped between one answer and the other
 		return &Error{Op: "watch", Endpoint: cn.ep.url, Kind: ErrUnavailable, Message: "the connection does not answer", Err: h.c.redactErr(pinged, cn.token)}
 	}
 	if err := h.verify(hd, seen, cn.ep.url); err != nil {
@@ -121,7 +122,10 @@ func (cn *watchConn) inspect(link watchLink) error {
 		return err
 	}
 	cn.rev = max(cn.rev, hd.Revision)
-	if link.duplex() && len(cn.atts) > 0 && hd.Revision > cn.progress {
+	switch {
+	case !link.duplex():
+		cn.presumeSynced()
+	case len(cn.atts) > 0 && hd.Revision > cn.progress:
 		cn.post(cn.progressRequest())
 	}
 	if !cn.retire.IsZero() && time.Now().After(cn.retire) {

@@ -6,7 +6,6 @@ import (
 	"runtime"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -16,8 +15,8 @@ import (
 )
 
 func TestWatchesComeAndGoOnOneConnection(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		srv := etcdtest.Start(t)
+	etcd.BothWays(t, func(t *etcd.World) {
+		srv := t.Start()
 		var seen transportLog
 		c := newClient(t, srv, func(cfg *etcd.Config) { cfg.Hooks.Watch = seen.note })
 		var wg sync.WaitGroup
@@ -33,7 +32,7 @@ func TestWatchesComeAndGoOnOneConnection(t *testing.T) {
 			})
 		}
 		wg.Wait()
-		synctest.Wait()
+		t.Settle()
 		require.Equal(t, []string{"websocket"}, seen.opened())
 		require.Zero(t, srv.Watches())
 		require.Equal(t, 1, srv.WatchStreams(), "the connection waits a while for the next watch")
@@ -43,8 +42,8 @@ func TestWatchesComeAndGoOnOneConnection(t *testing.T) {
 }
 
 func TestAConnectionThatDiedWhileNobodyNeededItIsNoticedSoon(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		srv := etcdtest.Start(t, etcdtest.WithMembers(3))
+	etcd.BothWays(t, func(t *etcd.World) {
+		srv := t.Start(etcdtest.WithMembers(3))
 		c := newClient(t, srv)
 		watch(t, c, etcd.Key("a")).Close()
 		before := srv.Requests()
@@ -63,8 +62,8 @@ func TestAConnectionThatDiedWhileNobodyNeededItIsNoticedSoon(t *testing.T) {
 }
 
 func TestAWatchThatComesWhileTheConnectionOpensIsAskedForOnce(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		srv := etcdtest.Start(t)
+	etcd.BothWays(t, func(t *etcd.World) {
+		srv := t.Start()
 		c := newClient(t, srv, func(cfg *etcd.Config) {
 			cfg.Hooks.Watch = func(i etcd.WatchConnInfo) { time.Sleep(10 * time.Millisecond) }
 		})
@@ -83,7 +82,7 @@ func TestAWatchThatComesWhileTheConnectionOpensIsAskedForOnce(t *testing.T) {
 		require.Len(t, collect(t, w, 1), 1)
 		first.Close()
 		w.Close()
-		synctest.Wait()
+		t.Settle()
 		require.Zero(t, srv.Watches())
 	})
 }
@@ -148,8 +147,8 @@ func serverBytesPerWatch(t *testing.T) int64 {
 }
 
 func TestAnIdleClientOnlyPingsAndChecksTheLeader(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		srv := etcdtest.Start(t)
+	etcd.BothWays(t, func(t *etcd.World) {
+		srv := t.Start()
 		c := newClient(t, srv)
 		for i := range 50 {
 			watch(t, c, etcd.Key(fmt.Sprint(i)))

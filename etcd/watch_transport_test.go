@@ -188,7 +188,7 @@ func TestWatchesWorkOverEveryTransport(t *testing.T) {
 }
 
 // useTransport does with watches what can be done with them.
-func useTransport(t *testing.T, srv *etcdtest.Server, c *etcd.Client, w *etcd.Watcher) {
+func useTransport(t testing.TB, srv *etcdtest.Server, c *etcd.Client, w *etcd.Watcher) {
 	t.Helper()
 	for i := range 3 {
 		begin := time.Now()

@@ -14,6 +14,7 @@ type watchTransports struct {
 	mu    sync.Mutex
 	never [viaPost]time.Time // until when it is not tried
 	fails [viaPost]int       // failures in a row without a clear refusal
+	last  [viaPost]time.Time // when one of them was counted last
 }
 
 // best is the transport to try: HTTP/2 where there is TLS, else WebSocket, else
@@ -42,16 +43,21 @@ func (t *watchTransports) refused(by watchTransport) {
 	t.fails[by] = 0
 }
 
-// failed notes that a transport failed though the member was well just before,
-// and reports whether that has happened too often.
-func (t *watchTransports) failed(by watchTransport) bool {
+// failed notes that a transport failed, tried since begun, though the member was
+// well just before, and reports whether that has happened too often. What fails
+// side by side, as when something breaks every connection at once, counts once.
+func (t *watchTransports) failed(by watchTransport, begun time.Time) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if begun.Before(t.last[by]) {
+		return false
+	}
+	t.last[by] = time.Now()
 	if t.fails[by]++; t.fails[by] < 3 {
 		return false
 	}
 	t.fails[by] = 0
-	t.never[by] = time.Now().Add(reprobeAfter)
+	t.never[by] = t.last[by].Add(reprobeAfter)
 	return true
 }
 

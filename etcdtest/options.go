@@ -21,6 +21,7 @@ type options struct {
 	requestTimeout   time.Duration
 	promptCatchUp    bool
 	latency          time.Duration
+	lineLatency      time.Duration
 	tls              *tls.Config
 	selfSigned       bool
 }
@@ -87,8 +88,15 @@ func WithPromptCatchUp() Option { return func(o *options) { o.promptCatchUp = tr
 // out, and its reply as well; how long is drawn at random each time. By default
 // neither takes any time, so that in a synctest bubble the clock stands still
 // while calls are made, which hides whatever goes wrong only when it does not.
-// Streams are opened with no delay, and their messages take no time.
+// Streams are opened with no delay, and their messages take no time; for those
+// there is WithLineLatency.
 func WithLatency(d time.Duration) Option { return func(o *options) { o.latency = max(0, d) } }
+
+// WithLineLatency lets whatever is written to a connection made with Dial be on
+// its way for up to d, in either direction and in order: requests and replies,
+// but also handshakes and the messages of watches. How long is drawn at random
+// each time. By default nothing takes any time.
+func WithLineLatency(d time.Duration) Option { return func(o *options) { o.lineLatency = max(0, d) } }
 
 // WithTLS makes every address of the server speak TLS, and HTTP/2 with clients
 // that offer it. With nil it makes a certificate of its own, which clients

@@ -14,9 +14,10 @@ const pipeBuffer = 256 << 10
 
 // newPipe returns the two ends of a connection inside the process. Unlike
 // net.Pipe it buffers, as TCP does. Blocked calls wait on channels and
-// deadlines are timers, so it works in a testing/synctest bubble.
-func newPipe(client, server net.Addr) (*pipeConn, *pipeConn) {
-	a, b := &stream{}, &stream{}
+// deadlines are timers, so it works in a testing/synctest bubble. What is written
+// is on its way for up to latency.
+func newPipe(client, server net.Addr, latency time.Duration) (*pipeConn, *pipeConn) {
+	a, b := &stream{way: way{latency: latency}}, &stream{way: way{latency: latency}}
 	return &pipeConn{in: a, out: b, local: client, remote: server, readBy: newDeadline(), writeBy: newDeadline()},
 		&pipeConn{in: b, out: a, local: server, remote: client, readBy: newDeadline(), writeBy: newDeadline()}
 }
@@ -29,6 +30,7 @@ type stream struct {
 	eof     bool          // the writer has closed; what is buffered can still be read
 	broken  error         // nothing can be read or written any more
 	changed chan struct{} // closed at the next change; nil while nobody waits
+	way     way
 }
 
 // touch wakes everyone who waits. The caller holds the mutex.
@@ -70,14 +72,14 @@ func (st *stream) read(p []byte) (n int, wait chan struct{}, err error) {
 	switch {
 	case st.broken != nil:
 		return 0, nil, st.broken
-	case st.off < len(st.buf):
-		n = copy(p, st.buf[st.off:])
+	case st.off < len(st.buf)-st.way.under():
+		n = copy(p, st.buf[st.off:len(st.buf)-st.way.under()])
 		if st.off += n; st.off == len(st.buf) {
 			st.buf, st.off = st.buf[:0], 0
 		}
 		st.touch()
 		return n, nil, nil
-	case st.eof:
+	case st.eof && st.off == len(st.buf):
 		return 0, nil, io.EOF
 	}
 	return 0, st.wait(), nil
@@ -103,7 +105,9 @@ func (st *stream) write(p []byte) (n int, wait chan struct{}, err error) {
 	}
 	n = min(room, len(p))
 	st.buf = append(st.buf, p[:n]...)
-	st.touch()
+	if !st.way.send(n, st.arrive) {
+		st.touch()
+	}
 	return n, nil, nil
 }
 

@@ -104,6 +104,13 @@ func (c *consumer) flyAcks(ctx context.Context, f *flight[*delivery]) bool {
 	return true
 }
 
+// droppedAcks takes in that a flight of acks was given up by all who waited for it.
+func (c *consumer) droppedAcks(f *flight[*delivery]) {
+	if st, ok := f.state.(*ackFlight); ok {
+		c.reopen(st)
+	}
+}
+
 // composeAcks makes the transaction of a flight.
 func (c *consumer) composeAcks(parts []*part[*delivery]) *ackFlight {
 	st := &ackFlight{}
@@ -256,4 +263,5 @@ func (c *consumer) reopen(st *ackFlight) {
 			}
 		}
 	}
+	c.touch()
 }

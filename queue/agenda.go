@@ -85,15 +85,20 @@ func (c *consumer) ownTasks(a *agenda) {
 			break
 		}
 	}
-	if c.stopping || c.opts.maxAge <= 0 {
+	if c.opts.maxAge <= 0 {
 		return
 	}
+	var oldest *claim // of many, perhaps
+	var begun time.Time
 	for _, cl := range c.claims {
-		if since := cl.oldest(); !cl.closing && !since.IsZero() {
-			a.offer("claim age", since.Add(c.opts.maxAge), func(ctx context.Context) error { return c.outlived(ctx, cl) })
+		if since := cl.oldest(); !cl.closing && !since.IsZero() && (oldest == nil || since.Before(begun)) {
+			oldest, begun = cl, since
 		}
 	}
-	if len(c.buf) > 0 {
+	if oldest != nil {
+		a.offer("claim age", begun.Add(c.opts.maxAge), func(ctx context.Context) error { return c.outlived(ctx, oldest) })
+	}
+	if len(c.buf) > 0 && !c.stopping { // otherwise it is being handed back
 		cl := c.buf[0].claim
 		a.offer("age at hand", cl.taken.Add(c.opts.maxAge), func(ctx context.Context) error { return c.unreceived(ctx, cl) })
 	}

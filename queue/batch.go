@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/quorate/quorate/etcd"
@@ -56,9 +57,11 @@ func (q *core) compose(on cursorKV, units []*unit) *batch {
 				ops = append(ops, etcd.Delete(etcd.Key(key)))
 			}
 		}
+		// What was found to be due is due, also if the clock was set back since.
+		was := u.from != nil && strings.HasPrefix(u.from.Key, q.keys.laters())
 		for i := range u.jobs {
 			e := &u.jobs[i]
-			if e.Due > now.UnixMilli() {
+			if e.Due > now.UnixMilli() && !was {
 				key := q.keys.later(e.Due, e.ID)
 				ops = append(ops, etcd.Put(key, e.encode()), etcd.Put(q.keys.at(e.ID), []byte(key)))
 				if soon == 0 || e.Due < soon {

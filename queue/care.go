@@ -150,6 +150,9 @@ func (c *consumer) outlived(ctx context.Context, cl *claim) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if cl.closing = false; err != nil {
+		if cl.left == 0 && !cl.over { // settled meanwhile
+			c.finish(cl)
+		}
 		return err
 	}
 	c.drop(cl, ErrClaimAge)

@@ -101,7 +101,9 @@ func (c *consumer) claimFree(ctx context.Context, pl plan) error {
 	mine.Alone = pl.suspect
 	n := c.beginClaim()
 	if n == 0 {
-		c.suspect.release(c)
+		if pl.suspect {
+			c.suspect.release(c)
+		}
 		return nil
 	}
 	defer c.endClaim()

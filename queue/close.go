@@ -13,9 +13,13 @@ import (
 // close hands back what was not begun and ends the consumer.
 func (c *consumer) close(ctx context.Context) error {
 	select {
-	case c.closing <- struct{}{}:
-	case <-ctx.Done():
-		return pace.Over(ctx)
+	case c.closing <- struct{}{}: // also where ctx has ended: the consumer ends in any case
+	default:
+		select {
+		case c.closing <- struct{}{}:
+		case <-ctx.Done():
+			return pace.Over(ctx)
+		}
 	}
 	defer func() { <-c.closing }()
 	if c.closed {
@@ -60,6 +64,10 @@ func (c *consumer) wind(ctx context.Context) error {
 	derr := c.leave(both, created)
 	if derr != nil {
 		c.giveUp()
+	} else {
+		c.mu.Lock()
+		c.left = true
+		c.mu.Unlock()
 	}
 	return errors.Join(err, derr)
 }

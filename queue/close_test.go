@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/quorate/quorate/etcd"
+	"github.com/quorate/quorate/etcdtest"
 	"github.com/quorate/quorate/queue"
 )
 
@@ -126,5 +127,52 @@ func TestAReceiveThatWaitsEndsWithClose(t *testing.T) {
 		w.settle()
 		require.NoError(w, a.Close(w.Context()))
 		require.ErrorIs(w, <-got, queue.ErrConsumerClosed)
+	})
+}
+
+// Whose context has ended, by a signal for instance, calls Close to end the
+// consumer all the same; it is only not waited for.
+func TestCloseEndsTheConsumerAlsoWhereItsContextHasEnded(t *testing.T) {
+	for range 20 { // either of two ways would do by chance
+		inBubble(t, func(w *world) {
+			q, a, b := w.queue(), w.node(), w.node()
+			w.push(q, "x")
+			d := a.takeOne()
+			ctx, cancel := context.WithCancel(w.Context())
+			cancel()
+			require.ErrorIs(w, a.Close(ctx), context.Canceled)
+			require.ErrorIs(w, a.Err(), queue.ErrConsumerClosed)
+			require.ErrorIs(w, context.Cause(d.Context()), queue.ErrConsumerClosed)
+			start := time.Now()
+			require.NoError(w, b.takeOne().Ack(w.Context()))
+			require.Less(w, time.Since(start), time.Second)
+			require.NoError(w, a.Close(w.Context()))
+		})
+	}
+}
+
+// Its presence would keep the others from taking its claims for as long as the
+// session lives, which others may use.
+func TestTheClaimsOfAConsumerThatEndedByItselfAreTakenOver(t *testing.T) {
+	inBubbles(t, func(w *world) {
+		q, a, b := w.queue(), w.node(), w.node()
+		w.push(q, "x")
+		d := a.takeOne()
+		w.srv.Inject(etcdtest.Fault{Path: txnPath, Times: 1,
+			Refuse: &etcdtest.Error{Code: etcdtest.PermissionDenied, Message: "etcdserver: permission denied"},
+			Match:  func(r *etcdtest.Request) bool { return r.Puts(data + "claim/" + a.ID() + "/00000002") },
+		})
+		go func() {
+			w.settle()
+			w.push(q, "y")
+		}()
+		_, err := a.Receive(w.Context(), 1)
+		require.ErrorIs(w, err, etcd.ErrPermissionDenied)
+		require.ErrorIs(w, context.Cause(d.Context()), etcd.ErrPermissionDenied)
+		require.NoError(w, a.s.Err())
+		start := time.Now()
+		w.ackAll(b.take(2))
+		require.Less(w, time.Since(start), 5*time.Second)
+		w.empty()
 	})
 }

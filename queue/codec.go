@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 )
@@ -8,8 +9,11 @@ import (
 // A Codec turns values into payloads and back. It is used by many goroutines at
 // once.
 type Codec[T any] interface {
+	// Encode gives bytes that nobody changes any more, whatever becomes of the
+	// value: they may be sent when Enqueue has returned.
 	Encode(T) ([]byte, error)
-	// Decode may keep the bytes it is given.
+	// Decode may keep the bytes it is given. Neither it nor whoever has the value
+	// then may change them: they are what is tried again.
 	Decode([]byte) (T, error)
 }
 
@@ -23,11 +27,11 @@ func (jsonCodec[T]) Decode(b []byte) (v T, err error) {
 	return v, err
 }
 
-// rawCodec is for []byte.
+// rawCodec is for []byte. It copies: the value is the caller's, who may use it again.
 type rawCodec struct{}
 
-func (rawCodec) Encode(b []byte) ([]byte, error) { return b, nil }
-func (rawCodec) Decode(b []byte) ([]byte, error) { return b, nil }
+func (rawCodec) Encode(b []byte) ([]byte, error) { return bytes.Clone(b), nil }
+func (rawCodec) Decode(b []byte) ([]byte, error) { return bytes.Clone(b), nil }
 
 // chooseCodec gives the codec that was asked for, or the default of the type.
 func chooseCodec[T any](asked any) (Codec[T], error) {

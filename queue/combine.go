@@ -26,6 +26,9 @@ type combiner[I any] struct {
 	// ended before; it is then called again for the same flight, by somebody
 	// else, unless nobody is left.
 	fly func(ctx context.Context, f *flight[I]) bool
+	// dropped, if there is one, is told of a flight that nobody is left to carry on:
+	// it may have been carried out, or may be later. The combiner's mutex is held.
+	dropped func(f *flight[I])
 
 	mu      sync.Mutex
 	waiting []*part[I]
@@ -132,6 +135,9 @@ func (c *combiner[I]) pass() {
 				p.nudge()
 				return
 			}
+		}
+		if c.dropped != nil {
+			c.dropped(c.current)
 		}
 		c.current = nil // nobody waits for it any more
 	}

@@ -59,9 +59,10 @@ func (c *Consumer[T]) Receive(ctx context.Context, n int) ([]*Delivery[T], error
 // Close hands the jobs back that Receive has not given out, at no attempt, and
 // ends the consumer's presence. Settle what was given out before, or Return it:
 // the rest is taken over by others at one attempt more, as if the consumer had
-// died. Close is idempotent. If ctx ends before all is handed back, others take
-// that over, too; and if the presence could not be removed, it goes with the
-// session.
+// died. Close is idempotent, and ends the consumer also if ctx has ended before. If
+// ctx ends before all is handed back, others take that over, too; and a presence
+// that could not be removed is left to the session, which removes it as soon as it
+// can.
 func (c *Consumer[T]) Close(ctx context.Context) error {
 	return c.q.fail("close", c.close(ctx))
 }
@@ -89,6 +90,7 @@ type consumer struct {
 	mu        sync.Mutex
 	stopping  bool  // nothing is claimed any more
 	created   int64 // create revision of the presence, 0 before
+	left      bool  // the presence was taken away
 	doubled   bool  // an attempt to put it had no answer, and may still come
 	buf       []*delivery
 	asked     int   // how many more jobs those in Receive want
@@ -141,7 +143,7 @@ func (q *core) consumer(s *etcd.Session, opts []ConsumerOption) (*consumer, erro
 	}
 	c.suspect = joinSlot(s.Client(), c)
 	c.view.reset()
-	c.acks.take, c.acks.fly = takeAcks, c.flyAcks
+	c.acks.take, c.acks.fly, c.acks.dropped = takeAcks, c.flyAcks, c.droppedAcks
 	c.moves.take, c.moves.fly = takeMoves, c.flyMoves
 	c.life, c.end = context.WithCancelCause(s.Context())
 	c.wg.Go(c.run)
@@ -186,6 +188,7 @@ func (c *consumer) receive(ctx context.Context, n int) ([]*delivery, error) {
 	if n < 1 {
 		return nil, fmt.Errorf("%d jobs were asked for", n)
 	}
+	asked := min(n, maxAsked)
 	for {
 		if err := pace.Over(ctx); err != nil {
 			return nil, err
@@ -202,7 +205,7 @@ func (c *consumer) receive(ctx context.Context, n int) ([]*delivery, error) {
 		err, changed := c.failure, c.changed
 		c.failure = nil
 		if len(ds) == 0 && err == nil {
-			c.asked += n
+			c.asked += asked
 			c.resting = false
 			c.touch()
 			changed = c.changed
@@ -221,7 +224,7 @@ func (c *consumer) receive(ctx context.Context, n int) ([]*delivery, error) {
 		c.awaitBuffer(both, changed)
 		cancel()
 		c.mu.Lock()
-		c.asked -= n
+		c.asked -= asked
 		c.mu.Unlock()
 	}
 }

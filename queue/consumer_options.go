@@ -35,6 +35,9 @@ const (
 	maxClaimBytes = 8 << 20
 	// maxPrefetch bounds what a consumer holds in advance.
 	maxPrefetch = 10000
+	// maxAsked bounds what one Receive counts for in the demand: more than a claim
+	// holds is of no use, and the sum over all must not overflow.
+	maxAsked = 10000
 )
 
 // Prefetch makes the consumer claim up to n jobs more than Receive has asked
@@ -53,9 +56,10 @@ func MaxAttempts(n int) ConsumerOption {
 }
 
 // MaxClaimAge bounds how long the consumer may keep a delivery: after d its
-// context ends with ErrClaimAge and others get it, at one attempt more. What was
-// claimed in advance goes back after d at no attempt. Default one hour; negative
-// means no bound.
+// context ends with ErrClaimAge and others get it, at one attempt more and as a
+// suspect, and with it those that were claimed together with it and are not
+// settled. What was claimed in advance goes back after d at no attempt. Default one
+// hour; negative means no bound.
 func MaxClaimAge(d time.Duration) ConsumerOption {
 	return consumerOption(func(o *consumerOptions) { o.maxAge = d })
 }

@@ -99,7 +99,7 @@ func (q *core) open(ctx context.Context) error {
 	now := time.Now()
 	epoch := nonce(8)
 	own, _ := json.Marshal(ownValue{Epoch: epoch, Made: now.UnixMilli()}) // always marshals
-	start := cursor{Epoch: epoch}.encode(now)
+	start := (&cursor{Epoch: epoch}).encode(now)
 	gets := []etcd.Op{etcd.Get(etcd.Key(q.keys.own)), etcd.Get(etcd.Key(q.keys.tail())), etcd.Get(etcd.Key(q.keys.head()))}
 	create := etcd.Txn{
 		If: []etcd.Cmp{

@@ -42,7 +42,9 @@ func (c *cursor) total() (n int64) {
 	return n
 }
 
-func (c cursor) encode(now time.Time) []byte {
+// encode gives the value to be put, with a mark if it is time for one. It stays in
+// c, so that the next value goes on from it.
+func (c *cursor) encode(now time.Time) []byte {
 	if n := len(c.Marks); n == 0 || now.UnixMilli()-c.Marks[n-1][0] >= markEvery.Milliseconds() {
 		// The slice may be shared with an earlier value.
 		c.Marks = append(append([]mark(nil), c.Marks[max(0, n-1):]...), mark{now.UnixMilli(), c.total()})

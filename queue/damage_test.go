@@ -117,3 +117,18 @@ func TestRecordsThatCannotBeReadAreLeftAloneAndNamed(t *testing.T) {
 		require.EqualValues(w, 0, w.stats(q).Ready)
 	})
 }
+
+func TestAKeyAmongTheDelayedThatTellsNoTimeDoesNotHideTheOthers(t *testing.T) {
+	inBubbles(t, func(w *world) {
+		q := w.queue()
+		_, err := q.Enqueue(w.Context(), "x", queue.Delay(time.Minute))
+		require.NoError(w, err)
+		w.srv.Put(data+"later/0-somebody-elses", []byte("?"))
+		start := time.Now()
+		require.NoError(w, w.node().takeOne().Ack(w.Context()))
+		require.InDelta(w, time.Minute, time.Since(start), float64(time.Second))
+		kv, there := w.srv.Get(data + "later/0-somebody-elses")
+		require.True(w, there)
+		require.Equal(w, "?", string(kv.Value))
+	})
+}

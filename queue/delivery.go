@@ -10,6 +10,10 @@ import (
 
 // A Delivery is a job that a consumer has claimed. It is to be settled once: by
 // Ack, AckWith, Nack, Dead or Return. It is safe for concurrent use.
+//
+// One that is made by hand, in the test of a handler for instance, has a value and
+// a job and no claim: settling it is an error, its guard never holds, and its
+// context does not end.
 type Delivery[T any] struct {
 	// Value is the job's value.
 	Value T
@@ -21,27 +25,47 @@ type Delivery[T any] struct {
 
 // Token is a number that is greater with every later claim of the job, for
 // whoever protects something else than etcd.
-func (d *Delivery[T]) Token() int64 { return d.d.claim.token }
+func (d *Delivery[T]) Token() int64 {
+	if d.d == nil {
+		return 0
+	}
+	return d.d.claim.token
+}
 
 // Guard holds as long as the claim does and the job is not settled. It goes into
 // a transaction of the caller's. After Return it is not to be used any more.
-func (d *Delivery[T]) Guard() etcd.Cmp { return d.d.guard() }
+func (d *Delivery[T]) Guard() etcd.Cmp {
+	if d.d == nil {
+		return etcd.AllOf(etcd.Exists(etcd.Key(Root)), etcd.Missing(etcd.Key(Root))) // never
+	}
+	return d.d.guard()
+}
 
 // Context ends when the claim is lost, or when it is settled together with all
 // that were claimed with it; context.Cause tells why: ErrClaimLost, ErrClaimAge,
 // ErrSettled, ErrConsumerGone, ErrConsumerClosed, or the end of the session.
-func (d *Delivery[T]) Context() context.Context { return d.d.claim.ctx }
+func (d *Delivery[T]) Context() context.Context {
+	if d.d == nil {
+		return context.Background()
+	}
+	return d.d.claim.ctx
+}
 
 // Err tells why the claim is over, or nil. It looks at the session's clock, so
 // it is right even where a timer is late.
-func (d *Delivery[T]) Err() error { return d.d.lost() }
+func (d *Delivery[T]) Err() error {
+	if d.d == nil {
+		return nil
+	}
+	return d.d.lost()
+}
 
 // Ack ends the job: it is done. When it returns nil, the job is never delivered
 // again. ErrClaimLost means that others have it, or had it, and nothing was
 // done; after an error that answers etcd.ErrUnknownOutcome, call it again. It
 // is idempotent. Acks that are made while others are under way share a commit.
 func (d *Delivery[T]) Ack(ctx context.Context) error {
-	return d.fail("ack", d.d.c.ack(ctx, d.d))
+	return d.settle("ack", func(one *delivery) error { return one.c.ack(ctx, one) })
 }
 
 // AckWith ends the job in one commit with a transaction of the caller's: if the
@@ -50,29 +74,36 @@ func (d *Delivery[T]) Ack(ctx context.Context) error {
 // which the result's Succeeded tells. So what Then does is done exactly once,
 // however often the job is delivered. ErrClaimLost means that nothing was done.
 //
-// The results are those of t's operations. They are missing where a reply was
+// A branch of t can have 120 operations. The results are those of t's operations. They are missing where a reply was
 // lost and the outcome was found out otherwise; t.Else may then have been
 // carried out twice. After an error that answers etcd.ErrUnknownOutcome, call it
 // again with the same transaction.
-func (d *Delivery[T]) AckWith(ctx context.Context, t etcd.Txn) (*etcd.TxnResult, error) {
-	res, err := d.d.c.ackWith(ctx, d.d, t)
-	return res, d.fail("ack with", err)
+func (d *Delivery[T]) AckWith(ctx context.Context, t etcd.Txn) (res *etcd.TxnResult, err error) {
+	err = d.settle("ack with", func(one *delivery) (err error) {
+		res, err = one.c.ackWith(ctx, one, t)
+		return err
+	})
+	return res, err
 }
 
-// Nack gives the job back to be tried again after delay; the attempt counts.
+// Nack gives the job back to be tried again after delay, by this process's clock;
+// the attempt counts. It is idempotent. ErrClaimLost means that nothing was done;
+// after ErrFull, and after an error that answers etcd.ErrUnknownOutcome, the claim
+// stays as it is: call it again.
 func (d *Delivery[T]) Nack(ctx context.Context, delay time.Duration, opts ...SettleOption) error {
-	return d.fail("nack", d.d.c.nack(ctx, d.d, delay, opts))
+	return d.settle("nack", func(one *delivery) error { return one.c.nack(ctx, one, delay, opts) })
 }
 
-// Dead makes the job a dead letter.
+// Dead makes the job a dead letter, whose unique key is free again unless it has a
+// window. Of the reason, as of Because, 2 KiB are kept. Errors are those of Nack.
 func (d *Delivery[T]) Dead(ctx context.Context, reason string, opts ...SettleOption) error {
-	return d.fail("dead", d.d.c.dead(ctx, d.d, reason, byHandler, opts))
+	return d.settle("dead", func(one *delivery) error { return one.c.dead(ctx, one, reason, byHandler, opts) })
 }
 
 // Return gives a job back that was not begun: at once, and the attempt does not
-// count.
+// count. One that is older than MaxClaimAge cannot be returned. Errors are those of Nack.
 func (d *Delivery[T]) Return(ctx context.Context) error {
-	return d.fail("return", d.d.c.giveBack(ctx, []*delivery{d.d}))
+	return d.settle("return", func(one *delivery) error { return one.c.giveBack(ctx, []*delivery{one}) })
 }
 
 // Ack ends jobs, as Delivery.Ack does, together: where they were claimed
@@ -104,7 +135,7 @@ func (c *Consumer[T]) Return(ctx context.Context, ds ...*Delivery[T]) error {
 func (c *Consumer[T]) own(ds []*Delivery[T]) ([]*delivery, error) {
 	out := make([]*delivery, len(ds))
 	for i, d := range ds {
-		if d == nil || d.d.c != c.consumer {
+		if d == nil || d.d == nil || d.d.c != c.consumer {
 			return nil, errors.New("a delivery is another consumer's")
 		}
 		out[i] = d.d
@@ -112,7 +143,16 @@ func (c *Consumer[T]) own(ds []*Delivery[T]) ([]*delivery, error) {
 	return out, nil
 }
 
-func (d *Delivery[T]) fail(op string, err error) error { return d.d.c.q.failJob(op, d.ID, err) }
+// errNotReceived: the delivery was made by hand.
+var errNotReceived = errors.New("the delivery was not received from a Consumer")
+
+// settle settles d as f does.
+func (d *Delivery[T]) settle(op string, f func(*delivery) error) error {
+	if d.d == nil {
+		return &Error{Op: op, Job: d.ID, Err: errNotReceived}
+	}
+	return d.d.c.q.failJob(op, d.ID, f(d.d))
+}
 
 // A SettleOption adds to Nack or Dead.
 type SettleOption interface{ applySettle(*settleOptions) }
@@ -126,7 +166,7 @@ type settleOption func(*settleOptions)
 
 func (f settleOption) applySettle(o *settleOptions) { f(o) }
 
-// Because keeps the text of err with the job as its last error.
+// Because keeps the text of err with the job as its last error, up to 2 KiB of it.
 func Because(err error) SettleOption { return settleOption(func(o *settleOptions) { o.cause = err }) }
 
 // WithoutAttempt makes Nack not count the attempt, for a job that is put off
@@ -148,6 +188,7 @@ type claim struct {
 	jobs    []*delivery
 	left    int         // jobs not settled
 	out     []*delivery // given out, in that order; those in front are not settled
+	slot    bool        // it has the slot of suspects
 	closing bool        // a deletion of the record by us is under way, or done
 	over    bool        // gone, by us or by others
 	gone    bool        // the watch has shown that the record is gone

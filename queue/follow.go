@@ -83,9 +83,7 @@ func (c *consumer) takeIn(res *etcd.TxnResult) error {
 	}
 	v.dueRev, v.soon, v.nextDue = res.Header.Revision, nil, never
 	if kv, ok := res.Results[2].Get.First(); ok {
-		if due, ok := timeOf(k.laters(), kv.Key); ok {
-			v.nextDue = due
-		}
+		v.nextDue, _ = timeOf(k.laters(), kv.Key) // somebody else's bytes: behind them there may be something
 	}
 	v.listed = true
 	return nil
@@ -169,9 +167,7 @@ func (c *consumer) drop(cl *claim, cause error) {
 	cl.over = true
 	delete(c.claims, cl.n)
 	cl.end(cause)
-	if cl.rec.Alone {
-		c.suspect.release(c)
-	}
+	c.freeSlot(cl)
 	kept := c.buf[:0]
 	for _, d := range c.buf {
 		if d.claim != cl {

@@ -1,6 +1,7 @@
 package queue_test
 
 import (
+	"context"
 	"strings"
 	"testing"
 	"time"
@@ -167,6 +168,35 @@ func TestAClaimWhoseReplyIsTooLargeIsMadeSmaller(t *testing.T) {
 		}
 		w.settle()
 		w.audit()
+		w.empty()
+	})
+}
+
+// While a claim that is too old is being given up, its job is acknowledged; then
+// the giving up fails. Nobody else looks after it, and it was a suspect's.
+func TestAClaimThatCouldNotBeGivenUpAndWasSettledMeanwhileIsRemoved(t *testing.T) {
+	inBubble(t, func(w *world) {
+		q, a := w.queue(), w.node()
+		w.push(q, "x", "y")
+		a.take(2)
+		a.die()
+		b := w.node(queue.MaxClaimAge(time.Minute))
+		d := b.takeOne()
+		require.True(w, d.Suspect)
+		hold := make(chan struct{})
+		giving := w.srv.Inject(etcdtest.Fault{Path: txnPath, Times: 1, Hold: hold,
+			Refuse: &etcdtest.Error{Code: etcdtest.ResourceExhausted, Message: "etcdserver: mvcc: database space exceeded"},
+			Match:  func(r *etcdtest.Request) bool { return r.Touches(data + "claim/" + b.ID() + "/00000001") },
+		})
+		require.NoError(w, giving.Await(w.Context(), 1))
+		require.ErrorIs(w, context.Cause(d.Context()), queue.ErrClaimAge)
+		require.NoError(w, d.Ack(w.Context()))
+		close(hold)
+		ctx, cancel := context.WithTimeout(w.Context(), 30*time.Second)
+		defer cancel()
+		ds, err := b.Receive(ctx, 1)
+		require.NoError(w, err)
+		w.ackAll(ds)
 		w.empty()
 	})
 }

@@ -9,7 +9,8 @@ import (
 	"github.com/quorate/quorate/etcd"
 )
 
-// get finds a job by its id.
+// get finds a job by its id. It looks everywhere as of one revision: a job that
+// moves meanwhile is not missed.
 func (q *core) get(ctx context.Context, id string) (Job, error) {
 	if q.bad != nil {
 		return Job{}, q.bad
@@ -17,49 +18,60 @@ func (q *core) get(ctx context.Context, id string) (Job, error) {
 	if !validID(id) {
 		return Job{}, ErrNotFound
 	}
-	s, err := q.look(ctx)
-	if err != nil {
-		return Job{}, err
-	}
-	if j, ok, err := q.find(ctx, s, id); err != nil || ok {
+	var j Job
+	err := again(ctx, func() (err error) {
+		s, err := q.look(ctx)
+		if err == nil {
+			j, err = q.getFrom(ctx, s, id)
+		}
+		if errors.Is(err, etcd.ErrCompacted) {
+			return errMoved // up to a revision after that one; the next is newer
+		}
+		return err
+	})
+	return j, err
+}
+
+// getFrom finds a job as of the revision of s.
+func (q *core) getFrom(ctx context.Context, s *sight, id string) (j Job, err error) {
+	j, found, err := q.find(ctx, s, id)
+	if err != nil || found {
 		return j, err
 	}
 	// It moved to another position: promotion, redrive or another try.
-	for _, state := range []State{Ready, Claimed} {
-		for j, err := range q.list(ctx, state) {
-			if errors.Is(err, ErrDamaged) {
-				continue
-			}
-			if err != nil {
-				return Job{}, err
-			}
-			if j.ID == id {
-				return j, nil
-			}
+	w := walk{q: q, ctx: ctx, s: s, yield: func(one Job, e error) bool {
+		switch {
+		case errors.Is(e, ErrDamaged):
+		case e != nil:
+			err = e
+		case one.ID == id:
+			j, found = one, true
 		}
+		return !found && err == nil
+	}}
+	if w.ready(); !found && err == nil {
+		w.claimed()
 	}
-	// It may have moved while it was looked for: ready or claimed, then delayed
-	// or dead.
-	if j, ok, err := q.find(ctx, s, id); err != nil || ok {
-		return j, err
+	if err == nil && !found {
+		err = ErrNotFound
 	}
-	return Job{}, ErrNotFound
+	return j, err
 }
 
 // find looks where a job of that id stands without a search.
 func (q *core) find(ctx context.Context, s *sight, id string) (Job, bool, error) {
-	k := q.keys
-	ops := []etcd.Op{etcd.Get(etcd.Key(k.at(id))), etcd.Get(etcd.Key(k.inbox() + id))}
+	k, then := q.keys, etcd.WithRevision(s.rev)
+	ops := []etcd.Op{etcd.Get(etcd.Key(k.at(id)), then), etcd.Get(etcd.Key(k.inbox()+id), then)}
 	p, pos, straight := positionOf(id)
 	if straight {
-		ops = append(ops, etcd.Get(etcd.Key(k.job(p, pos)), etcd.WithRevision(s.rev)))
+		ops = append(ops, etcd.Get(etcd.Key(k.job(p, pos)), then))
 	}
 	res, err := q.c.Txn(ctx, etcd.Txn{Then: ops})
 	if err != nil {
 		return Job{}, false, err
 	}
 	if at, ok := res.Results[0].Get.First(); ok {
-		got, err := q.c.Get(ctx, etcd.Key(string(at.Value)))
+		got, err := q.c.Get(ctx, etcd.Key(string(at.Value)), then)
 		if err != nil {
 			return Job{}, false, err
 		}
@@ -81,8 +93,11 @@ func (q *core) find(ctx context.Context, s *sight, id string) (Job, bool, error)
 	if err != nil || !ok {
 		return Job{}, false, nil // another's position
 	}
-	if h, held := s.holder(p, pos); held {
+	switch h, held := s.holder(p, pos); {
+	case held:
 		h.dress(&j)
+	case pos < s.head.Next[p] && len(s.problems) == 0:
+		return Job{}, false, nil // purged, only not removed yet
 	}
 	return j, true, nil
 }

@@ -134,6 +134,7 @@ func (c *consumer) giveBackOf(ctx context.Context, cl *claim, ds []*delivery) er
 			cl.closing = false
 			c.drop(cl, ErrClaimLost)
 		}
+		c.touch()
 		c.mu.Unlock()
 		return err
 	}

@@ -16,7 +16,7 @@ const maxRuns = 50
 // hold takes in a claim that was made, with the jobs it read.
 func (c *consumer) hold(n int64, rec record, res *etcd.TxnResult) {
 	rev := res.Header.Revision
-	cl := &claim{n: n, key: c.q.keys.claim(c.id, n), token: rev, mod: rev, rec: rec, taken: time.Now()}
+	cl := &claim{n: n, key: c.q.keys.claim(c.id, n), token: rev, mod: rev, rec: rec, slot: rec.Alone, taken: time.Now()}
 	cl.ctx, cl.end = context.WithCancelCause(c.life)
 	var broken []*delivery
 	for _, r := range res.Results[3:] {

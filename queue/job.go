@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"maps"
 	"time"
 
 	"github.com/quorate/quorate/internal/names"
@@ -57,7 +58,7 @@ type Job struct {
 	// Suspect: a consumer died with it, so it is claimed alone.
 	Suspect bool
 
-	Payload []byte
+	Payload []byte // not to be changed
 
 	key         string // where it stands
 	mod         int64  // and since which revision
@@ -70,7 +71,7 @@ func (e *envelope) job(state State, key string, mod int64) Job {
 	j := Job{
 		ID: e.ID, State: state, Priority: e.Priority, Attempt: e.Attempts,
 		EnqueuedAt: timeAt(e.At), Due: timeAt(e.Due), Expires: timeAt(e.Expires),
-		Headers: e.Headers, LastError: e.LastError,
+		Headers: maps.Clone(e.Headers), LastError: e.LastError,
 		Reason: e.Reason, DiedBy: e.DiedBy, DiedAt: timeAt(e.Died),
 		Payload: e.payload, key: key, mod: mod, uniqueUntil: e.UniqueUntil, env: e,
 	}

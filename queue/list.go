@@ -30,11 +30,7 @@ func (q *core) list(ctx context.Context, state State) iter.Seq2[Job, error] {
 		case Ready:
 			w.ready()
 		case Claimed:
-			for i := range s.claims {
-				if !w.record(&s.claims[i]) {
-					return
-				}
-			}
+			w.claimed()
 		case Delayed:
 			w.set(etcd.Prefix(q.keys.laters()), Delayed, nil)
 		case Dead:
@@ -65,6 +61,14 @@ func (w *walk) ready() {
 		}
 	}
 	w.set(etcd.Prefix(w.q.keys.inbox()), Ready, nil)
+}
+
+func (w *walk) claimed() {
+	for i := range w.s.claims {
+		if !w.record(&w.s.claims[i]) {
+			return
+		}
+	}
 }
 
 func (w *walk) record(h *held) bool {

@@ -148,3 +148,53 @@ func TestAProcessThatIsPausedAMinuteCanChangeNothingWhenItWakes(t *testing.T) {
 		w.audit()
 	}, etcdtest.WithMembers(3))
 }
+
+// givenUp makes a delivery whose Ack has had no answer for as long as its caller
+// waited. It does not come later.
+func (w *world) givenUp(n *node) *queue.Delivery[string] {
+	w.Helper()
+	w.push(n.q, "x")
+	d := n.takeOne()
+	in := w.srv.Inject(etcdtest.Fault{Path: txnPath, Hold: make(chan struct{}), Match: func(r *etcdtest.Request) bool {
+		return r.Touches(data + "jobs/0/0000000000000000")
+	}})
+	defer in.Remove()
+	ctx, cancel := context.WithTimeout(w.Context(), time.Second)
+	defer cancel()
+	require.ErrorIs(w, d.Ack(ctx), etcd.ErrUnknownOutcome)
+	return d
+}
+
+// The Ack would have removed the record of the claim as well, which nobody else
+// looks after meanwhile.
+func TestAClaimGoesOnAfterAnAckThatItsCallerGaveUp(t *testing.T) {
+	inBubbles(t, func(w *world) {
+		n := w.node()
+		require.NoError(w, w.givenUp(n).Ack(w.Context()))
+		w.empty()
+	})
+}
+
+func TestAJobWhoseAckWasGivenUpIsDeliveredAgainAtTheMaximumAge(t *testing.T) {
+	inBubbles(t, func(w *world) {
+		n, b := w.node(queue.MaxClaimAge(time.Minute)), w.node()
+		start := time.Now()
+		d := w.givenUp(n)
+		again := b.takeOne()
+		require.InDelta(w, time.Minute, time.Since(start), float64(2*time.Second))
+		require.ErrorIs(w, context.Cause(d.Context()), queue.ErrClaimAge)
+		require.NoError(w, again.Ack(w.Context()))
+		w.empty()
+	})
+}
+
+func TestWhoGaveAnAckUpIsToldWhenTheClaimIsTakenAway(t *testing.T) {
+	inBubbles(t, func(w *world) {
+		n := w.node()
+		d := w.givenUp(n)
+		_, err := n.q.Reclaim(w.Context(), n.ID())
+		require.NoError(w, err)
+		w.settle()
+		require.ErrorIs(w, context.Cause(d.Context()), queue.ErrClaimLost)
+	})
+}

@@ -51,6 +51,7 @@ type jobOptions struct {
 	unique    string
 	useUnique bool
 	window    time.Duration
+	forTime   bool // unique for the window, which is not zero
 	headers   map[string]string
 }
 
@@ -69,21 +70,23 @@ func At(t time.Time) EnqueueOption { return enqueueOption(func(o *jobOptions) { 
 // first.
 func Priority(p int) EnqueueOption { return enqueueOption(func(o *jobOptions) { o.priority = p }) }
 
-// TTL bounds how long the job may wait: if nobody has claimed it after d, it
-// becomes a dead letter instead of being delivered.
+// TTL bounds how long the job may wait: after d, from when it is due the first
+// time, it becomes a dead letter instead of being delivered, also if it was
+// delivered before and is to be tried again.
 func TTL(d time.Duration) EnqueueOption { return enqueueOption(func(o *jobOptions) { o.ttl = d }) }
 
-// Unique refuses the job, with a DuplicateError, while there is another with
-// this key that is not done, dead or cancelled. The key is any string of up to
-// 512 bytes.
+// Unique refuses the job, with a DuplicateError, while another has this key, and
+// lets it keep the key until it is done, dead or cancelled. The key is any string
+// of up to 512 bytes.
 func Unique(key string) EnqueueOption {
-	return enqueueOption(func(o *jobOptions) { o.unique, o.useUnique, o.window = key, true, 0 })
+	return enqueueOption(func(o *jobOptions) { o.unique, o.useUnique, o.window, o.forTime = key, true, 0, false })
 }
 
-// UniqueFor refuses the job while another with this key was enqueued less than
-// window ago, done or not.
+// UniqueFor refuses the job as Unique does, but lets it keep the key for window
+// from now on, by this process's clock, whether it is done by then or not. The
+// window must be more than zero.
 func UniqueFor(key string, window time.Duration) EnqueueOption {
-	return enqueueOption(func(o *jobOptions) { o.unique, o.useUnique, o.window = key, true, window })
+	return enqueueOption(func(o *jobOptions) { o.unique, o.useUnique, o.window, o.forTime = key, true, window, true })
 }
 
 // Headers adds text that travels with the job, beside its value.
@@ -118,7 +121,7 @@ func template(opts []EnqueueOption) (envelope, error) {
 		return e, fmt.Errorf("the time to live %v is out of range", o.ttl)
 	case o.delay > 0 && !o.at.IsZero():
 		return e, errors.New("a job has a delay or a time, not both")
-	case o.useUnique && (o.window < 0 || o.window > maxDelay):
+	case o.forTime && (o.window <= 0 || o.window > maxDelay):
 		return e, fmt.Errorf("the window %v is out of range", o.window)
 	}
 	due := o.at
@@ -139,7 +142,7 @@ func template(opts []EnqueueOption) (envelope, error) {
 		if e.Unique, err = names.Escape(o.unique); err != nil {
 			return e, fmt.Errorf("unique key: %w", err)
 		}
-		if o.window > 0 {
+		if o.forTime {
 			e.UniqueUntil = millis(now.Add(o.window))
 		}
 	}

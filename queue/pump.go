@@ -153,8 +153,9 @@ const (
 	gatherMost = 50 * time.Millisecond
 )
 
-// maxClaims bounds how many claim records a consumer holds at once.
-const maxClaims = 1000
+// maxClaims bounds how many claim records a consumer holds at once: as many as a
+// Worker can have handlers, where each has a job that came by itself.
+const maxClaims = maxConcurrency
 
 // freePlans finds, per priority, the record without an owner whose turn is next:
 // of those that are not suspect, and of the others, of which one can be taken at

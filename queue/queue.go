@@ -55,9 +55,10 @@ func (q *Queue[T]) Enqueue(ctx context.Context, v T, opts ...EnqueueOption) (id 
 }
 
 // EnqueueMany adds jobs, all or none, in one commit, and gives their ids in
-// order. Together they hold at most 1 MiB and at most MaxBatch jobs (half as many
-// if they are delayed), of which none can have a Unique key of its own: that
-// option would be everybody's.
+// order; of none it adds none. They are at most MaxBatch (half as many if they are
+// delayed) and at most 1 MiB together, where each counts for some 160 bytes and the
+// length of two keys more than its payload. Several cannot have a Unique key: that
+// option would be everybody's. Errors are those of Enqueue.
 func (q *Queue[T]) EnqueueMany(ctx context.Context, vs []T, opts ...EnqueueOption) (ids []string, err error) {
 	if len(vs) == 0 {
 		return nil, nil
@@ -90,7 +91,8 @@ func (q *Queue[T]) Decode(j Job) (T, error) {
 }
 
 // Consumer makes a consumer whose presence hangs on the session: it lives until
-// Close, the end of the session, or the loss of its presence. It returns before
+// Close, the end of the session, the loss of its presence, or an error that does
+// not pass by itself, such as a permission that is missing. It returns before
 // anything is sent; what goes wrong with etcd is said by Receive.
 func (q *Queue[T]) Consumer(s *etcd.Session, opts ...ConsumerOption) (*Consumer[T], error) {
 	c, err := q.consumer(s, opts)
@@ -128,7 +130,8 @@ func (q *Queue[T]) Cancel(ctx context.Context, id string) error {
 }
 
 // Redrive puts dead letters back to the end of the queue, with no attempts
-// behind them and under their old ids, and tells how many. One whose unique key
+// behind them, no end of their time to live and under their old ids, and tells how
+// many. One whose unique key
 // is taken meanwhile stays, and the error answers for ErrDuplicate.
 func (q *Queue[T]) Redrive(ctx context.Context, which ...Selection) (int, error) {
 	n, err := q.redrive(ctx, which)
@@ -158,7 +161,9 @@ func (q *Queue[T]) Consumers(ctx context.Context) ([]ConsumerInfo, error) {
 
 // Reclaim takes all claims away from a consumer, dead or alive, as if it had
 // died: its deliveries' contexts end, and its jobs are claimed by others, at one
-// attempt more. It tells how many claim records that were.
+// attempt more and as suspects; none becomes a dead letter by that. The consumer
+// itself goes on, and may claim more. Reclaim tells how many claim records that
+// were: none, with no error, where there is no such consumer.
 func (q *Queue[T]) Reclaim(ctx context.Context, consumer string) (int, error) {
 	n, err := q.reclaim(ctx, consumer)
 	return n, q.fail("reclaim", err)

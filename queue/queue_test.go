@@ -216,7 +216,7 @@ func TestWrongArgumentsAreErrorsThatSaySo(t *testing.T) {
 		q := queue.New[string](c, "a")
 		for _, opt := range []queue.EnqueueOption{
 			queue.Priority(10), queue.Priority(-1), queue.Delay(-1), queue.TTL(-1), queue.Unique(""),
-			queue.UniqueFor("x", -1), queue.Headers(map[string]string{"\xff": ""}),
+			queue.UniqueFor("x", -1), queue.UniqueFor("x", 0), queue.Headers(map[string]string{"\xff": ""}),
 		} {
 			_, err := q.Enqueue(w.Context(), "x", opt)
 			require.Error(w, err)

@@ -23,6 +23,8 @@ type storm struct {
 	r    *rand.Rand
 	stop context.Context
 
+	immortal bool // leases do not expire
+
 	mu       sync.Mutex
 	ids      map[string]bool  // enqueued for sure
 	settled  map[string]bool  // acknowledged for sure
@@ -138,7 +140,7 @@ func (s *storm) weather() {
 				_ = s.srv.Compact(s.srv.Revision() - int64(s.dice(10)))
 			}
 		case 10:
-			if ls := s.srv.Leases(); len(ls) > 0 {
+			if ls := s.srv.Leases(); len(ls) > 0 && !s.immortal {
 				s.srv.ExpireLease(ls[s.dice(len(ls))].ID)
 			}
 		case 11:

@@ -196,3 +196,31 @@ func TestAPurgeThatDiesInBetweenIsFinishedByTheConsumers(t *testing.T) {
 		require.NoError(w, err)
 	})
 }
+
+// A job that was taken out of the line, and is only not removed yet, is gone for
+// everybody: a Cancel would otherwise look at it again and again.
+func TestAJobThatAPurgeWhichDiedHasTakenOutOfTheLineIsGone(t *testing.T) {
+	inBubble(t, func(w *world) {
+		q := w.queue()
+		id := w.push(q, "x", "y")[0]
+		ctx, cancel := context.WithCancel(w.Context())
+		purging := w.srv.Inject(etcdtest.Fault{Path: txnPath, Times: 1, LoseRequest: true, Match: func(r *etcdtest.Request) bool {
+			if !r.Touches(data + "jobs/0/0000000000000000") {
+				return false
+			}
+			cancel()
+			return true
+		}})
+		_, err := q.Purge(ctx, queue.Ready)
+		require.ErrorIs(w, err, context.Canceled)
+		require.Equal(w, 1, purging.Hits())
+		require.Len(w, w.srv.Keys(data+"jobs/"), 2)
+
+		short, done := context.WithTimeout(w.Context(), time.Minute)
+		defer done()
+		_, err = q.Get(short, id)
+		require.ErrorIs(w, err, queue.ErrNotFound)
+		require.ErrorIs(w, q.Cancel(short, id), queue.ErrNotFound)
+		require.Zero(w, w.stats(q).Ready)
+	})
+}

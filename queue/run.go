@@ -43,7 +43,8 @@ func (c *consumer) run() {
 	}
 	c.buf = nil
 	c.touch()
-	if c.doubled {
+	// It ended by itself, or came just as it was closed.
+	if c.doubled || !c.left && !errors.Is(context.Cause(ctx), ErrConsumerGone) {
 		c.s.Abandon(c.q.keys.consumer(c.id), nil)
 	}
 }

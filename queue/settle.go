@@ -39,6 +39,8 @@ func (c *consumer) ask(d *delivery, to progress) (done bool, err error) {
 		return false, ErrSettled
 	case d.claim.over && !d.unsure:
 		return false, lostBecause(context.Cause(d.claim.ctx))
+	case to == returned && !d.since.IsZero() && !d.unsure && errors.Is(context.Cause(d.claim.ctx), ErrClaimAge):
+		return false, lostBecause(ErrClaimAge) // it was begun, and the attempt is to count
 	}
 	d.asked = to
 	d.busy++
@@ -104,9 +106,7 @@ func (c *consumer) turned(d *delivery, to progress) {
 func (c *consumer) finish(cl *claim) {
 	cl.closing = true
 	cl.end(ErrSettled)
-	if cl.rec.Alone {
-		c.suspect.release(c)
-	}
+	c.freeSlot(cl)
 	c.finished = append(c.finished, cl)
 	c.touch()
 }
@@ -123,9 +123,7 @@ func (c *consumer) removed(cl *claim) {
 		c.ended[cl.n] = true
 	}
 	cl.end(ErrSettled)
-	if cl.rec.Alone {
-		c.suspect.release(c)
-	}
+	c.freeSlot(cl)
 	c.touch()
 }
 

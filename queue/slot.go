@@ -75,6 +75,15 @@ func (s *slot) release(c *consumer) {
 	}
 }
 
+// freeSlot gives up the slot if cl has it still: once it has been given up, the
+// consumer may have taken it for another claim. The caller holds the mutex.
+func (c *consumer) freeSlot(cl *claim) {
+	if cl.slot {
+		cl.slot = false
+		c.suspect.release(c)
+	}
+}
+
 // poke wakes the pump without the mutex.
 func (c *consumer) poke() {
 	select {

@@ -3,6 +3,8 @@ package queue_test
 import (
 	"context"
 	"fmt"
+	"regexp"
+	"strconv"
 	"testing"
 	"time"
 
@@ -47,6 +49,30 @@ func TestTheSearchForWhatIsDueEndsThoughOthersDelayJobsAllTheTime(t *testing.T) 
 		stop()
 		require.LessOrEqual(w, requests, 3*15)
 		time.Sleep(2 * time.Hour) // what the due times speak of is not there
+		w.empty()
+	})
+}
+
+// A clock that is set back between the look at what is due and the batch makes a due
+// job one that is not. Put where it stands it would spoil the batch, in which the
+// jobs of others are as well.
+func TestAJobThatWasFoundToBeDueIsPromotedWhateverTheClockSaysThen(t *testing.T) {
+	inBubbles(t, func(w *world) {
+		q, n := w.queue(), w.node()
+		_, err := q.Enqueue(w.Context(), "x", queue.Delay(time.Second))
+		require.NoError(w, err)
+		for _, key := range w.srv.Keys(data + "later/") { // as if it had been due in an hour by the clock before
+			kv, _ := w.srv.Get(key)
+			due := strconv.FormatInt(time.Now().Add(time.Hour).UnixMilli(), 10)
+			w.srv.Put(key, regexp.MustCompile(`"due":\d+`).ReplaceAll(kv.Value, []byte(`"due":`+due)))
+		}
+		_, err = q.Enqueue(w.Context(), "y", queue.Delay(2*time.Second))
+		require.NoError(w, err)
+		start := time.Now()
+		ds := n.take(2)
+		require.Less(w, time.Since(start), 5*time.Second)
+		require.Equal(w, []string{"x", "y"}, values(ds))
+		w.ackAll(ds)
 		w.empty()
 	})
 }

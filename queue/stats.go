@@ -29,8 +29,8 @@ type Stats struct {
 	// OldestReady is how long ago the first job in line was enqueued; 0 if none
 	// is ready.
 	OldestReady time.Duration
-	// EnqueueRate and ClaimRate are jobs a second, over the last ten to twenty
-	// seconds in which there were any.
+	// EnqueueRate and ClaimRate are jobs a second since ten to twenty seconds ago,
+	// or since earlier where there were none for so long.
 	EnqueueRate float64
 	ClaimRate   float64
 	Paused      bool

@@ -134,3 +134,48 @@ func TestASuspectThatFailsWithoutACrashIsSuspectNoMore(t *testing.T) {
 		require.Equal(w, 3, d.Attempt, "attempts survive")
 	})
 }
+
+// An operator does not know how many attempts the consumers allow.
+func TestReclaimMakesNoDeadLetters(t *testing.T) {
+	inBubbles(t, func(w *world) {
+		q := w.queue()
+		id := w.push(q, "x")[0]
+		for range queue.DefaultMaxAttempts {
+			n := w.node(queue.MaxAttempts(20))
+			n.takeOne()
+			n.die()
+		}
+		a, b := w.node(queue.MaxAttempts(20)), w.node(queue.MaxAttempts(20))
+		d := a.takeOne()
+		require.Equal(w, queue.DefaultMaxAttempts+1, d.Attempt)
+		n, err := q.Reclaim(w.Context(), a.ID())
+		require.NoError(w, err)
+		require.Equal(w, 1, n)
+		require.ErrorIs(w, d.Ack(w.Context()), queue.ErrClaimLost)
+		again := b.takeOne()
+		require.Equal(w, id, again.ID)
+		require.Equal(w, d.Attempt+1, again.Attempt)
+		require.NoError(w, again.Ack(w.Context()))
+		w.empty()
+	})
+}
+
+// The record of a job that was settled otherwise than by an Ack is removed later,
+// when the next suspect is claimed already.
+func TestTheEndOfASuspectDoesNotFreeThePlaceOfTheNext(t *testing.T) {
+	inBubbles(t, func(w *world) {
+		q, a := w.queue(), w.node()
+		w.push(q, numbered(4)...)
+		a.take(4)
+		a.die()
+		b := w.node(queue.Prefetch(10))
+		for left := 3; left > 0; left-- {
+			d := b.takeOne()
+			require.True(w, d.Suspect)
+			require.NoError(w, d.Nack(w.Context(), time.Hour))
+			time.Sleep(time.Second)
+			require.EqualValues(w, left, w.stats(q).Suspect+1)
+			require.Len(w, w.list(q, queue.Claimed), 1)
+		}
+	})
+}

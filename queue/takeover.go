@@ -12,7 +12,7 @@ import (
 type taking struct {
 	owner       string
 	dead        bool // only if the owner's presence is gone
-	maxAttempts int
+	maxAttempts int  // of a suspect; 0: there is no bound
 }
 
 // takeAll takes all records of a consumer over and tells how many there were.
@@ -71,7 +71,7 @@ func (q *core) takeOverAs(ctx context.Context, kv etcd.KV, how taking, did *bool
 		t.If = append(t.If, etcd.Missing(etcd.Key(q.keys.consumer(how.owner))))
 	}
 	died := false
-	if rec.Alone {
+	if rec.Alone && how.maxAttempts > 0 {
 		if died, err = q.bury(ctx, &t, rec, how); err != nil {
 			return nil, err
 		}
@@ -126,7 +126,11 @@ func (q *core) bury(ctx context.Context, t *etcd.Txn, rec record, how taking) (b
 	if env.Attempts += rec.Crashes + 1; env.Attempts < how.maxAttempts {
 		return false, nil
 	}
-	env.die("its consumer "+how.owner+" died with it, and with nothing else", byCrash)
+	reason := "its consumer " + how.owner + " died with it, and with nothing else"
+	if !how.dead {
+		reason = "its consumer " + how.owner + " had it alone for longer than a claim may last"
+	}
+	env.die(reason, byCrash)
 	key := q.keys.dead(env.Died, env.ID)
 	t.If = append(t.If, etcd.IfModRevision(etcd.Key(kv.Key), etcd.Equal, kv.ModRevision))
 	t.Then = append(t.Then, etcd.Delete(etcd.Key(kv.Key)), etcd.Put(key, env.encode()), etcd.Put(q.keys.at(env.ID), []byte(key)))
@@ -134,7 +138,8 @@ func (q *core) bury(ctx context.Context, t *etcd.Txn, rec record, how taking) (b
 	return true, nil
 }
 
-// reclaim takes all claims of a consumer away, as an operator does.
+// reclaim takes all claims of a consumer away, as an operator does, who may not know
+// how many attempts the consumers allow.
 func (q *core) reclaim(ctx context.Context, consumer string) (int, error) {
 	if err := q.open(ctx); err != nil {
 		return 0, err
@@ -142,5 +147,5 @@ func (q *core) reclaim(ctx context.Context, consumer string) (int, error) {
 	if !validID(consumer) {
 		return 0, ErrNotFound
 	}
-	return q.takeAll(ctx, taking{owner: consumer, maxAttempts: DefaultMaxAttempts})
+	return q.takeAll(ctx, taking{owner: consumer})
 }

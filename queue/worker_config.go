@@ -17,7 +17,7 @@ type WorkerConfig struct {
 	Concurrency int
 
 	// Prefetch is how many jobs are claimed in advance, so that the next one is
-	// at hand when a handler is free. Default: what the handlers do in about 50
+	// at hand when a handler is free. Default: what the handlers do in about 100
 	// ms, so none for long jobs and up to 1,000 for the shortest; what turns out
 	// to be too much is handed back. Negative means none.
 	Prefetch int

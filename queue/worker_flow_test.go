@@ -234,3 +234,27 @@ func TestAWorkerStopsInTimeAlthoughEtcdDoesNotAnswer(t *testing.T) {
 		s.settle()
 	})
 }
+
+// Each of them is of a claim of its own.
+func TestJobsThatComeOneByOneFillAllHandlersHoweverManyThereAre(t *testing.T) {
+	inBubble(t, func(w *world) {
+		s := &shop{world: w, q: queue.New[string](w.client(), "jobs")}
+		const handlers = 1200
+		var running atomic.Int64
+		release := make(chan struct{})
+		c := s.work(func(context.Context, *queue.Delivery[string]) error {
+			running.Add(1)
+			<-release
+			return nil
+		}, func(cfg *queue.WorkerConfig) { cfg.Concurrency, cfg.Prefetch = handlers, -1 })
+		for range handlers {
+			s.push("x")
+			s.settle()
+		}
+		require.EqualValues(s, handlers, running.Load())
+		close(release)
+		c.stop()
+		require.NoError(s, c.ended())
+		require.Zero(s, s.stats().Claimed)
+	})
+}

@@ -24,9 +24,10 @@ type workerRun[T any] struct {
 	settling context.Context // of the calls that settle deliveries
 	give     context.CancelFunc
 
-	idle chan struct{}   // a token for each handler that is free
-	acks chan doneJob[T] // done, to be acknowledged
-	pace prefetching
+	idle   chan struct{}   // a token for each handler that is free
+	acks   chan doneJob[T] // done, to be acknowledged
+	noAcks chan struct{}   // closed when nobody does that any more
+	pace   prefetching
 
 	mu      sync.Mutex
 	running map[*Delivery[T]]bool
@@ -39,6 +40,7 @@ func newWorkerRun[T any](ctx context.Context, c *Consumer[T], h Handler[T], cfg 
 		c: c, handler: h, cfg: cfg, log: cfg.Logger,
 		idle:    make(chan struct{}, cfg.Concurrency),
 		acks:    make(chan doneJob[T], 2*maxAcks),
+		noAcks:  make(chan struct{}),
 		running: make(map[*Delivery[T]]bool),
 		quiet:   make(chan struct{}),
 	}

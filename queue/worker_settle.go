@@ -60,6 +60,14 @@ func (r *workerRun[T]) acknowledgeLater(d *Delivery[T], out Outcome) {
 		r.pace.ended(out.Took)
 	case <-r.settling.Done():
 		r.lost(d, out, pace.Over(r.settling))
+		return
+	}
+	select {
+	case <-r.noAcks: // it came back when nobody acknowledges any more
+		for _, j := range r.gathered(nil) {
+			r.lost(j.d, j.out, ErrWorkerStopped)
+		}
+	default: // whoever ends that looks once more
 	}
 }
 
@@ -67,25 +75,24 @@ func (r *workerRun[T]) acknowledgeLater(d *Delivery[T], out Outcome) {
 // nothing is left.
 func (r *workerRun[T]) acknowledge(noMore <-chan struct{}) {
 	var jobs []doneJob[T] // kept for its space
-	some := func(first doneJob[T]) {
-		jobs = r.gathered(append(jobs[:0], first))
+	some := func(first ...doneJob[T]) bool {
+		jobs = r.gathered(append(jobs[:0], first...))
 		r.acknowledgeAll(jobs)
 		clear(jobs)
+		return len(jobs) > 0
 	}
-	for {
+	for over := false; !over; {
 		select {
 		case j := <-r.acks:
 			some(j)
 		case <-noMore:
-			for {
-				select {
-				case j := <-r.acks:
-					some(j)
-				default:
-					return
-				}
-			}
+			over = true
 		}
+	}
+	for some() {
+	}
+	close(r.noAcks)
+	for some() { // what came meanwhile
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/quorate/quorate/etcd"
+	"github.com/quorate/quorate/etcdtest"
 	"github.com/quorate/quorate/queue"
 )
 
@@ -144,6 +145,55 @@ func TestHandlersThatDoNotReturnAreNamedAndTheirJobsGoToOthers(t *testing.T) {
 		<-returned
 		s.settle()
 		require.Equal(s, []queue.Verdict{queue.Done, queue.Lost}, c.verdicts())
+	})
+}
+
+// Run waits for what it hands back and for its presence to go; by then nobody
+// acknowledges any more.
+func TestAHandlerThatReturnsAfterTheKillTimeoutIsObservedThoughRunHasNotReturned(t *testing.T) {
+	inShops(t, func(s *shop) {
+		s.push("deaf")
+		release, leave := make(chan struct{}), make(chan struct{})
+		leaving := s.srv.Inject(etcdtest.Fault{Path: txnPath, Times: 1, Hold: leave, Match: func(r *etcdtest.Request) bool {
+			return r.Puts(queue.Root + "q/jobs/c/took")
+		}})
+		c := s.work(func(context.Context, *queue.Delivery[string]) error {
+			<-release
+			return nil
+		}, func(cfg *queue.WorkerConfig) { cfg.StopTimeout, cfg.KillTimeout = time.Second, time.Second })
+		soon()
+		c.stop()
+		require.NoError(s, leaving.Await(s.Context(), 1))
+		close(release)
+		s.settle()
+		require.Equal(s, []queue.Verdict{queue.Lost}, c.verdicts())
+		close(leave)
+		var still *queue.StillRunningError
+		require.ErrorAs(s, c.ended(), &still)
+	})
+}
+
+func TestAHandlerThatHangsInASoftStopLosesItsJobAtTheMaximumAge(t *testing.T) {
+	inShops(t, func(s *shop) {
+		s.push("one")
+		c := s.work(hang, func(cfg *queue.WorkerConfig) {
+			cfg.StopTimeout = -1
+			cfg.Consumer = []queue.ConsumerOption{queue.MaxClaimAge(time.Minute)}
+		})
+		soon()
+		begin := time.Now()
+		c.stop()
+		other := s.work(func(_ context.Context, d *queue.Delivery[string]) error {
+			require.Equal(s, 2, d.Attempt)
+			return nil
+		}, drain)
+		require.NoError(s, other.ended())
+		require.Less(s, time.Since(begin), 2*time.Minute)
+		require.Equal(s, []queue.Verdict{queue.Done}, other.verdicts())
+		require.NoError(s, c.ended())
+		require.Len(s, c.seen(), 1)
+		require.Equal(s, queue.Lost, c.seen()[0].What)
+		require.ErrorIs(s, c.seen()[0].Err, queue.ErrClaimAge)
 	})
 }
 

@@ -42,8 +42,15 @@ func TestAnEtcdThatDoesNotAnswerIsNamedTogetherWithWhatToDo(t *testing.T) {
 func TestUsageErrorsNameWhatIsWrong(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ args, says string }{
-		{"lok", `unknown command "lok"`},
-		{"demo queue", `unknown command "queue"`},
+		{"lok", `unknown command "lok", perhaps "lock"; see 'quorate --help'`},
+		{"statsu", `unknown command "statsu", perhaps "status"`},
+		{"xyzzy", `unknown command "xyzzy"; see`},
+		{"queue psh", `unknown command "psh", perhaps "push"; see 'quorate queue --help'`},
+		{"seq nxt", `unknown command "nxt", perhaps "next"; see 'quorate seq --help'`},
+		{"completion csh", `unknown command "csh"`},
+		{"help lock shwo", `unknown command "shwo", perhaps "show"; see 'quorate lock --help'`},
+		{"help lock ls more", `unknown command "more"; see 'quorate lock ls --help'`},
+		{"demo queue", `unknown command "queue"; see 'quorate demo --help'`},
 		{"status --bad", "unknown flag: --bad"},
 		{"status now", `quorate status takes no arguments, but got "now"`},
 		{"lock", "the name of the lock is missing"},
@@ -58,14 +65,21 @@ func TestUsageErrorsNameWhatIsWrong(t *testing.T) {
 		{"lock x --slots 3 --weight 4 -- true", "--weight must be between 1 and --slots, not 4"},
 		{"lock x --quarantine 5s --shared -- true", "--quarantine does not go with"},
 		{"lock x --quarantine -5s -- true", "--quarantine must be positive"},
-		{"lock x --meta who -- true", "who must be formatted as key=value"},
+		{"lock x --meta who -- true", `--meta: "who" is no name=value; see`},
 		{"lock ls x", "takes no arguments"},
 		{"lock show", "takes the name of one lock, but got 0"},
 		{"lock show a b", "takes the name of one lock, but got 2"},
 		{"lock break a --token -1", "--token must be positive"},
 		{"lock x --try --timeout 1s -- true", "--try and --timeout exclude each other"},
 		{"lock x --timeout 0s -- true", "--timeout must be positive"},
-		{"lock x --timeout soon -- true", `"soon" for "--timeout"`},
+		{"lock x --timeout soon -- true", `--timeout: "soon" is no duration like 90s or 5m; see 'quorate lock --help'`},
+		{"lock x --slots many -- true", `--slots: "many" is no whole number, or too large`},
+		{"lock x --meta =who -- true", `--meta: "=who" is no name=value`},
+		{"lock x y x -- true", `lock "x" is named twice`},
+		{"lock x --name x -- true", `lock "x" is named twice`},
+		{"status --json=perhaps", `--json: "perhaps" is neither true nor false`},
+		{"status --endpoints=", "--endpoints is empty"},
+		{"status --endpoints ,", "--endpoints is empty"},
 		{"lock x --ttl 1s -- true", "--ttl must be at least 2s"},
 		{"lock x --ttl -5s -- true", "--ttl must be at least 2s"},
 		{"lock x --ttl 100h -- true", "more than a day"},
@@ -79,11 +93,12 @@ func TestUsageErrorsNameWhatIsWrong(t *testing.T) {
 		{"status --dial-timeout 0s", "--dial-timeout must be positive"},
 		{"status --command-timeout -1s", "--command-timeout must be positive"},
 		{"status --endpoints ftp://here", "the scheme is not http or https"},
-		{"status --cert only.pem", "CertFile and KeyFile"},
+		{"status --cert only.pem", "quorate: --cert and --key go together"},
 		{"status --password x", "--password without --user"},
 		{"status --user :x", "no name"},
 		{"status --user root", `user "root" needs a password`},
-		{"status --user root:x --endpoints http://192.0.2.1:2379", "not sent over plain http"},
+		{"status --user root:x --endpoints http://192.0.2.1:2379", "not sent over plain http to a host that is not loopback: use https or say --insecure-auth"},
+		{"status --cacert /no/such/file --endpoints https://127.0.0.1", "quorate: --cacert: open /no/such/file: no such file"},
 	} {
 		q := command(t, strings.Fields(c.args)...)
 		require.Equal(t, 2, q.run(), "%s: %s", c.args, q.stderr)
@@ -108,7 +123,7 @@ func TestFlagsWinOverTheEnvironmentAndBadVariablesAreNamed(t *testing.T) {
 	q := command(t, "status")
 	q.Env = append(q.Env, "ETCDCTL_DIAL_TIMEOUT=soon")
 	require.Equal(t, 2, q.run())
-	require.Contains(t, q.stderr.String(), `environment variable ETCDCTL_DIAL_TIMEOUT: "soon"`)
+	require.Contains(t, q.stderr.String(), `environment variable ETCDCTL_DIAL_TIMEOUT: "soon" is no duration`)
 
 	q = command(t, "status", "--dial-timeout", "1s", "--endpoints", endpoint)
 	q.Env = append(q.Env, "ETCDCTL_DIAL_TIMEOUT=soon", "ETCDCTL_ENDPOINTS="+nobody(t))

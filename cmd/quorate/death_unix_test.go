@@ -10,6 +10,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/quorate/quorate/cmd/quorate/internal/child"
+
 	"github.com/quorate/quorate/etcd"
 )
 
@@ -51,7 +53,7 @@ func TestAnInterruptWhileWaitingLeavesTheLine(t *testing.T) {
 		require.NoError(t, waiter.Process.Signal(s))
 		require.Equal(t, 128+int(s), waiter.code())
 		require.Len(t, contenders(t, c, "impatient"), 1)
-		require.Equal(t, "quorate: ended by "+s.String()+"\n", waiter.stderr.String())
+		require.Equal(t, "quorate: ended by "+child.Name(s)+"\n", waiter.stderr.String())
 	}
 	holder.stdin.Close()
 	require.Equal(t, 0, holder.code())

@@ -99,7 +99,7 @@ func TestAnInterruptedCandidateLeavesTheLine(t *testing.T) {
 	waitUntil(t, func() bool { return len(standing(t, c, "impatient")) == 2 })
 	require.NoError(t, q.Process.Signal(syscall.SIGTERM))
 	require.Equal(t, 128+int(syscall.SIGTERM), q.code())
-	require.Equal(t, "quorate: ended by terminated\n", q.stderr.String())
+	require.Equal(t, "quorate: ended by SIGTERM\n", q.stderr.String())
 	require.Len(t, standing(t, c, "impatient"), 1)
 	leader.stdin.Close()
 	require.Equal(t, 0, leader.code())
@@ -297,5 +297,9 @@ func TestWrongUseOfElectIsToldWithoutAskingEtcd(t *testing.T) {
 		q := command(t, args...)
 		q.Env = append(q.Env, "ETCDCTL_ENDPOINTS=http://127.0.0.1:1")
 		require.Equal(t, 2, q.run(), "%q: %s", args, q.stderr)
+		require.NotContains(t, q.stderr.String(), "--try", "elect has no such flag")
 	}
+	q := command(t, "elect", "x", "y", "--", "true")
+	require.Equal(t, 2, q.run())
+	require.Contains(t, q.stderr.String(), `"y" is unexpected`)
 }

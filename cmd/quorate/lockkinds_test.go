@@ -52,15 +52,17 @@ func TestSlotsAreHeldByThatManyAtATimeAndAllMustSayTheSame(t *testing.T) {
 	require.Equal(t, 75, code, says)
 	code, says = tryLock(t, "licences --slots 5")
 	require.Equal(t, 1, code)
-	require.Contains(t, says, "the limit is 3, not 5")
+	require.Contains(t, says, "is used with --slots 3 by others, and here with --slots 5: all must say the same")
 	a.letGo()
 	code, says = tryLock(t, "licences --slots 3")
 	require.Equal(t, 0, code, says)
 	b.letGo()
 	code, says = tryLock(t, "licences")
 	require.Equal(t, 1, code)
-	require.Contains(t, says, `"licences" is used differently by others`)
-	require.Contains(t, says, `the line is a "semaphore"`)
+	require.Contains(t, says, `lock "licences" is used with --slots 3 by others, and here with neither --slots nor --quarantine`)
+	code, says = tryLock(t, "unasked licences --quarantine 5s")
+	require.Equal(t, 1, code)
+	require.Contains(t, says, `lock "licences" is used with --slots 3 by others, and here with --quarantine 5s`)
 }
 
 func TestSeveralLocksAreHeldTogetherUnderOneToken(t *testing.T) {
@@ -80,15 +82,15 @@ func TestSeveralLocksAreHeldTogetherUnderOneToken(t *testing.T) {
 	}
 	code, says := tryLock(t, "two three")
 	require.Equal(t, 75, code)
-	require.Contains(t, says, `locks "two", "three" is not obtained`)
+	require.Contains(t, says, `locks "two", "three" are not obtained: one is held by`)
 	code, says = tryLock(t, "three")
 	require.Equal(t, 0, code, says)
 	a.letGo()
 	code, says = tryLock(t, "two one")
 	require.Equal(t, 0, code, says)
 	code, says = tryLock(t, "two two")
-	require.Equal(t, 1, code)
-	require.Contains(t, says, "twice")
+	require.Equal(t, 2, code)
+	require.Contains(t, says, `lock "two" is named twice`)
 }
 
 func TestALockMayBeNamedAsACommandIs(t *testing.T) {

@@ -51,7 +51,50 @@ func TestAPoppedJobIsGoneAndAnEmptyQueueIsSaidToBe(t *testing.T) {
 	_, says := queueRun(t, 75, "pop", "pop")
 	require.Contains(t, says, `no job of queue "pop" is ready`)
 	_, says = queueRun(t, 75, "pop", "pop", "--timeout", "2s")
-	require.Contains(t, says, `0 of 1 jobs of queue "pop" came in time`)
+	require.Contains(t, says, `no job of queue "pop" came in time`)
+}
+
+func TestAPopOfMoreThanThereIsTakesWhatThereIsAndDoesNotWait(t *testing.T) {
+	t.Parallel()
+	push(t, "pop-many", "one", "two")
+	// It would wait for --command-timeout, which is longer than any test.
+	out, says := queueRun(t, 75, "pop", "pop-many", "-n", "5", "--command-timeout", "10m")
+	require.Equal(t, "one\ntwo\n", out)
+	require.Contains(t, says, `2 of 5 jobs of queue "pop-many" came`)
+}
+
+func TestJobsThatAreNotThereAreSaidNotToBe(t *testing.T) {
+	t.Parallel()
+	ids := push(t, "missing", "a", "b")
+	_, says := queueRun(t, 1, "redrive", "missing", ids[0])
+	require.Contains(t, says, "0 of 1 jobs put back into the queue: the others are not there, or not in that state")
+	_, says = queueRun(t, 1, "purge", "missing", "--state", "ready", ids[0], ids[0], "no-such-job")
+	require.Contains(t, says, "1 of 2 jobs removed: the others are not there")
+	_, says = queueRun(t, 1, "cancel", "missing", ids[1], "no-such-job")
+	require.Contains(t, says, `there is no job "no-such-job"; the 1 before it are removed`)
+	queueRun(t, 0, "purge", "missing", "--state", "dead", "--all")
+}
+
+func TestWhatIsTooLargeForAJobIsSaidToBe(t *testing.T) {
+	t.Parallel()
+	for size, says := range map[int]string{
+		1 << 20:   "the job is too large: with its headers it can have 1.0 MiB",
+		1<<20 + 1: "standard input is longer than a job can be (1.0 MiB)",
+	} {
+		q := command(t, "queue", "push", "large")
+		q.Stdin = strings.NewReader(strings.Repeat("x", size))
+		require.Equal(t, 1, q.run())
+		require.Contains(t, q.stderr.String(), says)
+	}
+}
+
+func TestNamesOfQueuesAreOneALine(t *testing.T) {
+	t.Parallel()
+	push(t, "two\nlines", "a")
+	out, _ := queueRun(t, 0, "ls")
+	require.Contains(t, out, `"two\nlines"`+"\n")
+	out, _ = queueRun(t, 0, "stats", "two\nlines")
+	require.Contains(t, out, `"two\nlines"`)
 }
 
 func TestAPopThatWaitsGetsTheJobThatComes(t *testing.T) {
@@ -86,7 +129,7 @@ func TestLinesOfStandardInputAreJobs(t *testing.T) {
 	q = command(t, "queue", "push", "lines", "--lines", "--quiet")
 	q.Stdin = strings.NewReader("fine\n" + strings.Repeat("x", 2<<20))
 	require.Equal(t, 1, q.run())
-	require.Contains(t, q.stderr.String(), "after 1 jobs were pushed: line 2 is longer than a job can be")
+	require.Contains(t, q.stderr.String(), "after 1 job was pushed: line 2 is longer than a job can be")
 }
 
 func TestLinesArePushedAsTheyCome(t *testing.T) {
@@ -179,6 +222,8 @@ func TestQueueCommandsSayWhatIsWrongWithTheirArguments(t *testing.T) {
 		{"pop x --timeout 0s", "--timeout must be positive"},
 		{"ls x --state done", `--state "done" is none of`},
 		{"ls x --limit -1", "--limit must not be negative"},
+		{"ls --state ready", "--state and --limit are about the jobs of a queue"},
+		{"push x y --header k=\xff", "is not valid UTF-8"},
 		{"show x", "the id of the job is missing"},
 		{"redrive x", "which ones?"},
 		{"redrive x y --all", "--all goes with neither"},

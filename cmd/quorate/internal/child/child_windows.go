@@ -112,3 +112,6 @@ func Code(s os.Signal) int {
 	}
 	return 1
 }
+
+// Name is what people call the signal.
+func Name(s os.Signal) string { return s.String() }

@@ -34,7 +34,7 @@ func (s *Signals) channel() <-chan os.Signal {
 type Interrupted struct{ Signal os.Signal }
 
 // Error names the signal.
-func (i *Interrupted) Error() string { return i.Signal.String() }
+func (i *Interrupted) Error() string { return Name(i.Signal) }
 
 // Context gives a context that ends, with an Interrupted as its cause, when a
 // signal asks to end. Other signals are dropped meanwhile. stop returns when

@@ -7,6 +7,8 @@ import (
 	"os/signal"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // passed are the signals that are meant for the command rather than for the
@@ -57,4 +59,14 @@ func Code(s os.Signal) int {
 		return 128 + int(sig)
 	}
 	return 1
+}
+
+// Name is what people call the signal.
+func Name(s os.Signal) string {
+	if sig, ok := s.(syscall.Signal); ok {
+		if name := unix.SignalName(sig); name != "" {
+			return name
+		}
+	}
+	return s.String()
 }

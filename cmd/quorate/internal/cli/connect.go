@@ -41,7 +41,7 @@ func (a *app) readEnv(c *cobra.Command) error {
 			}
 		}
 		if err := f.Value.Set(value); err != nil {
-			return usage("environment variable %s: %q is no %s", envName(name), value, f.Value.Type())
+			return usage("environment variable %s: %s", envName(name), notA(f.Value.Type(), value))
 		}
 	}
 	return nil
@@ -53,6 +53,9 @@ func (a *app) config(c *cobra.Command) (etcd.Config, error) {
 		return etcd.Config{}, err
 	}
 	g := &a.flags
+	if len(strings.Join(g.endpoints, "")) == 0 { // an unset variable in a script must not lead to another etcd
+		return etcd.Config{}, usage("--endpoints is empty")
+	}
 	if g.dialTimeout <= 0 {
 		return etcd.Config{}, usage("--dial-timeout must be positive, not %v", g.dialTimeout)
 	}
@@ -117,10 +120,18 @@ func (a *app) connect(c *cobra.Command, change func(*etcd.Config)) (*etcd.Client
 	}
 	client, err := etcd.New(cfg)
 	if err != nil {
-		return nil, usage("%s", plain(err))
+		return nil, usage("%s", asFlags.Replace(plain(err)))
 	}
 	return client, nil
 }
+
+// asFlags puts flags in the place of what they are called in etcd.Config.
+var asFlags = strings.NewReplacer(
+	"configuration TLS: ", "", "configuration: ", "",
+	"set AllowInsecureAuth", "say --insecure-auth",
+	"belong in Username and Password, not in the URL", "belong in --user, not in the URL",
+	"CertFile and KeyFile", "--cert and --key", "CAFile", "--cacert",
+)
 
 // patience is how long cleaning up may take after the user has asked to end.
 func (a *app) patience() time.Duration { return min(a.flags.commandTimeout, 5*time.Second) }

@@ -58,8 +58,8 @@ if the leadership was lost or handed over.`,
 			switch {
 			case len(elections) == 0:
 				return usage("the name of the election is missing: %s", c.UseLine())
-			case len(elections) > 1 || command == nil && len(args) > 1:
-				return usage("%q is unexpected: the command to run stands behind \"--\"; see '%s --help'", args[len(args)-1], c.CommandPath())
+			case len(elections) > 1:
+				return usage("%q is unexpected: elect takes one election, and the command to run stands behind \"--\"; see '%s --help'", elections[1], c.CommandPath())
 			case command == nil:
 				return usage("the command to run is missing: quorate elect %s -- COMMAND", elections[0])
 			case len(command) == 0:
@@ -68,7 +68,10 @@ if the leadership was lost or handed over.`,
 			return electionName(elections[0])
 		},
 		RunE: func(c *cobra.Command, args []string) error {
-			if err := f.check(c); err != nil {
+			if c.Flags().Changed("timeout") && f.timeout <= 0 {
+				return usage("--timeout must be positive, not %v", f.timeout)
+			}
+			if err := f.checkLease(c); err != nil {
 				return err
 			}
 			if err := f.fit.check(c); err != nil {
@@ -81,10 +84,10 @@ if the leadership was lost or handed over.`,
 			return a.elect(c, f, elections[0], command)
 		},
 	}
-	c.Flags().StringVar(&f.name, "name", "", "the election; the way to take one whose name is that of a command below: ls, show, watch, transfer")
+	c.Flags().StringVar(&f.name, "name", "", "the election, `NAME`; the way to take one whose name is that of a command below: ls, show, watch, transfer")
 	c.Flags().StringVar(&f.value, "value", "", "what observers are told of this leader (default: the name of the host)")
 	c.Flags().BoolVar(&f.once, "once", false, "end when the leadership is lost, and do not stand again")
-	c.Flags().StringToStringVar(&f.meta, "meta", nil, "what 'quorate elect show' is to tell of this candidate, as `name=value`; no secrets")
+	c.Flags().Var(&f.meta, "meta", "what 'quorate elect show' is to tell of this candidate; no secrets; may be repeated")
 	c.Flags().DurationVar(&f.timeout, "timeout", 0, "give up when not elected for the first time within this time (default: wait as long as it takes)")
 	c.Flags().DurationVar(&f.ttl, "ttl", defaultLockTTL, "how long the leadership stays when quorate is gone, and how long quorate can be without etcd; whole seconds, 2s at least")
 	c.Flags().DurationVar(&f.grace, "grace", 0, "time between SIGTERM and SIGKILL when the leadership is lost or handed over (default: a fifth of --ttl)")

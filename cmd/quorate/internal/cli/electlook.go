@@ -93,8 +93,7 @@ func (a *app) electShow(ctx context.Context, client *etcd.Client, name string) e
 		return a.printJSON(r)
 	}
 	if r.Leader == nil {
-		a.say("nobody leads in election %s", word(name))
-		return nil
+		return a.say("nobody leads in election %s", word(name))
 	}
 	rows := [][]string{{"POSITION", "VALUE", "BY", "AGE", "ID"}}
 	for _, c := range append([]candidateReport{*r.Leader}, r.Candidates...) {
@@ -120,10 +119,10 @@ func (a *app) electWatch(ctx context.Context, client *etcd.Client, name string) 
 		if a.flags.json {
 			err = a.printJSON(o)
 		} else {
-			a.say("%s", o.line(now))
+			err = a.say("%s", o.line(now))
 		}
 		if err != nil {
-			return fail(exitFailed, "%w", err)
+			return err
 		}
 	}
 	return nil

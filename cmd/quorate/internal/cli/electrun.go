@@ -44,8 +44,15 @@ func (a *app) elect(c *cobra.Command, f electFlags, name string, command []strin
 	l.listen()
 	defer func() { l.deafen() }()
 
+	if f.timeout > 0 {
+		l.patience = time.AfterFunc(f.timeout, func() { l.end(errWaited) })
+		defer l.patience.Stop()
+	}
 	s, err := a.session(l.ctx, client, f.lockFlags)
 	if err != nil {
+		if timedOut(l.ctx, err) {
+			return fail(exitNotObtained, "not elected in election %q within %v: etcd at %s has not answered", name, f.timeout, a.where(err))
+		}
 		return err
 	}
 	defer func() {
@@ -53,10 +60,6 @@ func (a *app) elect(c *cobra.Command, f electFlags, name string, command []strin
 		defer cancel()
 		_ = s.Close(ctx) // what it cannot revoke now runs out by itself
 	}()
-	if f.timeout > 0 {
-		l.patience = time.AfterFunc(f.timeout, func() { l.end(errWaited) })
-		defer l.patience.Stop()
-	}
 	l.waits()
 	defer func() { l.tell.Stop() }()
 	meta := map[string]string{"command": filepath.Base(command[0])}

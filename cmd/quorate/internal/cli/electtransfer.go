@@ -65,6 +65,9 @@ func (a *app) electTransfer(ctx context.Context, client *etcd.Client, f transfer
 	defer cancel()
 	for range transferTries {
 		s, err := election.Look(ctx, client, name)
+		if timedOut(ctx, err) {
+			return fail(exitNotObtained, "the leader of election %q has not handed over within %v: etcd at %s has not answered", name, f.timeout, a.where(err))
+		}
 		if err != nil {
 			return err
 		}
@@ -98,8 +101,7 @@ func (a *app) electTransfer(ctx context.Context, client *etcd.Client, f transfer
 				Leader   candidateReport `json:"leader"`
 			}{name, r})
 		}
-		a.say("%s leads in election %s: %s", r.what(), word(name), r.who())
-		return nil
+		return a.say("%s leads in election %s: %s", r.what(), word(name), r.who())
 	}
 	return fail(exitFailed, "election %q changes all the time; try again", name)
 }

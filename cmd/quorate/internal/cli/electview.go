@@ -103,9 +103,9 @@ func newObservation(name string, ev election.Event, now time.Time) observation {
 // line is an observation for people.
 func (o observation) line(now time.Time) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s  %-10s", now.Format("15:04:05"), o.Event)
+	b.WriteString(now.Format("15:04:05") + "  " + o.Event)
 	if o.Leader != nil {
-		fmt.Fprintf(&b, "  %s  (%s)", o.Leader.what(), o.Leader.who())
+		fmt.Fprintf(&b, "%*s%s  (%s)", 12-len(o.Event), "", o.Leader.what(), o.Leader.who())
 	}
 	if o.Transferred {
 		b.WriteString("  handed over")

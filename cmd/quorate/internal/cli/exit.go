@@ -17,6 +17,7 @@ const (
 	exitDenied      = 77  // etcd refuses the user
 	exitNotRunnable = 126 // as shells have it
 	exitNotFound    = 127
+	exitPipe        = 128 + 13 // SIGPIPE, as programs end that do not catch it
 )
 
 // An exitError is an error with the exit code it leads to.

@@ -21,17 +21,28 @@ import (
 func (a *app) session(ctx context.Context, client *etcd.Client, f lockFlags) (*etcd.Session, error) {
 	// A member that hangs costs --command-timeout, and so long it is tried
 	// again elsewhere.
-	bound := 2 * a.flags.commandTimeout
-	if f.timeout > 0 {
-		bound = min(bound, f.timeout)
-	}
-	ctx, cancel := context.WithTimeout(ctx, bound)
+	ctx, cancel := context.WithTimeout(ctx, 2*a.flags.commandTimeout)
 	defer cancel()
 	return etcd.NewSession(ctx, client, etcd.WithTTL(f.ttl), etcd.WithSafetyMargin(f.grace+f.slack()))
 }
 
 // errWaited is the cause of a context that --timeout ended.
 var errWaited = errors.New("--timeout is over")
+
+// patience bounds ctx by --timeout, if there is one.
+func (f lockFlags) patience(ctx context.Context) (context.Context, context.CancelFunc) {
+	if f.timeout <= 0 {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeoutCause(ctx, f.timeout, errWaited)
+}
+
+// timedOut reports whether all that err says is that --timeout ended ctx: it is
+// worth more to hear that nobody is there, or that it is no etcd.
+func timedOut(ctx context.Context, err error) bool {
+	return err != nil && context.Cause(ctx) == errWaited &&
+		!errors.Is(err, etcd.ErrUnavailable) && !errors.Is(err, etcd.ErrNotEtcd) && !errors.Is(err, etcd.ErrBadReply)
+}
 
 // tellAfter is how long a wait is not worth a word.
 const tellAfter = 500 * time.Millisecond
@@ -66,14 +77,9 @@ func (a *app) acquire(ctx context.Context, s *etcd.Session, f lockFlags, locks [
 		defer cancel()
 		h, err := lock.TryAcquireAll(ctx, parts...)
 		if errors.Is(err, lock.ErrHeld) {
-			return nil, fail(exitNotObtained, "%s is not obtained: it is %s", locksNamed(locks), inTheWay(err))
+			return nil, fail(exitNotObtained, "%s not obtained: %s %s", locksAre(locks, "is", "are"), oneIs(locks), inTheWay(err))
 		}
-		return h, notEntered(locks, err)
-	}
-	if f.timeout > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeoutCause(ctx, f.timeout, errWaited)
-		defer cancel()
+		return h, a.notEntered(ctx, s.Client(), f, locks, err)
 	}
 	tell := time.AfterFunc(tellAfter, func() {
 		a.event(newLockEvent("waiting", locks, 0))
@@ -86,20 +92,43 @@ func (a *app) acquire(ctx context.Context, s *etcd.Session, f lockFlags, locks [
 	if err != nil && context.Cause(ctx) == errWaited {
 		way := inTheWay(err)
 		if way != "" {
-			way = ": it is " + way
+			way = ": " + oneIs(locks) + " " + way
 		}
-		return nil, fail(exitNotObtained, "%s is not obtained within %v%s", locksNamed(locks), f.timeout, way)
+		return nil, fail(exitNotObtained, "%s not obtained within %v%s", locksAre(locks, "is", "are"), f.timeout, way)
 	}
-	return h, notEntered(locks, err)
+	return h, a.notEntered(ctx, s.Client(), f, locks, err)
 }
 
 // notEntered tells of a lock that is used in another way by others.
-func notEntered(locks []string, err error) error {
+func (a *app) notEntered(ctx context.Context, client *etcd.Client, f lockFlags, locks []string, err error) error {
 	var e *lock.Error
-	if errors.Is(err, lock.ErrMismatch) && errors.As(err, &e) {
-		return fail(exitFailed, "%s is used differently by others: %s", locksNamed(locks), plain(e.Err))
+	if !errors.Is(err, lock.ErrMismatch) || !errors.As(err, &e) {
+		return err
 	}
-	return err
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.patience())
+	defer cancel()
+	here := usedWith(f.slots, f.quarantine)
+	for _, name := range locks {
+		s, lookErr := lock.Look(ctx, client, name)
+		if lookErr != nil {
+			break // the first error says enough
+		}
+		if others := usedWith(s.Limit, s.Quarantine); others != here {
+			return fail(exitFailed, "lock %q is used %s by others, and here %s: all must say the same", name, others, here)
+		}
+	}
+	return fail(exitFailed, "%s used differently by others: %s", locksAre(locks, "is", "are"), plain(e.Err))
+}
+
+// usedWith tells on what the parties of a lock have to agree, as flags say it.
+func usedWith(slots int64, quarantine time.Duration) string {
+	switch {
+	case slots > 0:
+		return fmt.Sprintf("with --slots %d", slots)
+	case quarantine > 0:
+		return fmt.Sprintf("with --quarantine %v", quarantine)
+	}
+	return "with neither --slots nor --quarantine"
 }
 
 // locksNamed names locks in messages.
@@ -112,6 +141,22 @@ func locksNamed(locks []string) string {
 		return "lock " + quoted[0]
 	}
 	return "locks " + strings.Join(quoted, ", ")
+}
+
+// locksAre names locks, with the verb for one or for several.
+func locksAre(locks []string, one, several string) string {
+	if len(locks) == 1 {
+		return locksNamed(locks) + " " + one
+	}
+	return locksNamed(locks) + " " + several
+}
+
+// oneIs begins what is said of the lock that is in the way.
+func oneIs(locks []string) string {
+	if len(locks) == 1 {
+		return "it is"
+	}
+	return "one is"
 }
 
 // inTheWay tells who stood in the way, as far as err knows.

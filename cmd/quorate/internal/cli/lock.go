@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -19,7 +20,7 @@ type lockFlags struct {
 	slots      int64
 	weight     int64
 	quarantine time.Duration
-	meta       map[string]string
+	meta       pairs
 	timeout    time.Duration
 	try        bool
 	ttl        time.Duration
@@ -79,9 +80,12 @@ was not obtained; 76 if it was lost.`,
 			case len(command) == 0:
 				return usage("there is no command behind \"--\"; see '%s --help'", c.CommandPath())
 			}
-			for _, name := range locks {
+			for i, name := range locks {
 				if _, err := names.Escape(name); err != nil {
 					return usage("the name of a lock: %w", err)
+				}
+				if slices.Contains(locks[:i], name) {
+					return usage("lock %q is named twice", name)
 				}
 			}
 			return nil
@@ -94,14 +98,14 @@ was not obtained; 76 if it was lost.`,
 			return a.lock(c, f, append(f.names, locks...), command)
 		},
 	}
-	c.Flags().StringArrayVar(&f.names, "name", nil, "a further lock; the way to take one whose name is that of a command below: ls, show, break")
+	c.Flags().StringArrayVar(&f.names, "name", nil, "a further lock, `NAME`; the way to take one whose name is that of a command below: ls, show, break")
 	c.Flags().BoolVar(&f.shared, "shared", false, "hold the lock together with all who share it")
 	c.Flags().Int64Var(&f.slots, "slots", 0, "how many can hold the lock at the same time; all who use it must say the same")
 	c.Flags().Int64Var(&f.weight, "weight", 1, "how many of the --slots to take")
 	c.Flags().DurationVar(&f.quarantine, "quarantine", 0, "after a loss let nobody have the lock for this time; all who use it must say the same")
-	c.Flags().StringToStringVar(&f.meta, "meta", nil, "what 'quorate lock show' is to tell of this holder, as `name=value`; no secrets")
+	c.Flags().Var(&f.meta, "meta", "what 'quorate lock show' is to tell of this holder; no secrets; may be repeated")
 	c.Flags().DurationVar(&f.timeout, "timeout", 0, "give up when the lock is not obtained within this time (default: wait as long as it takes)")
-	c.Flags().BoolVar(&f.try, "try", false, "give up at once when somebody else holds the lock")
+	c.Flags().BoolVar(&f.try, "try", false, "give up at once when somebody else holds the lock or waits for it")
 	c.Flags().DurationVar(&f.ttl, "ttl", defaultLockTTL, "how long the lock stays when quorate is gone, and how long quorate can be without etcd; whole seconds, 2s at least")
 	c.Flags().DurationVar(&f.grace, "grace", 0, "time between SIGTERM and SIGKILL when the lock is lost (default: a fifth of --ttl)")
 	c.AddCommand(a.lockLsCommand(), a.lockShowCommand(), a.lockBreakCommand())
@@ -189,8 +193,13 @@ func (a *app) lock(c *cobra.Command, f lockFlags, locks, command []string) (err 
 	ctx := context.WithoutCancel(c.Context())
 	waiting, stopListening := a.signals.Context(c.Context())
 	defer stopListening()
+	waiting, cancel := f.patience(waiting)
+	defer cancel()
 	s, err := a.session(waiting, client, f)
 	if err != nil {
+		if timedOut(waiting, err) {
+			return fail(exitNotObtained, "%s not obtained within %v: etcd at %s has not answered", locksAre(locks, "is", "are"), f.timeout, a.where(err))
+		}
 		return err
 	}
 	defer func() {
@@ -221,7 +230,7 @@ func (a *app) lock(c *cobra.Command, f lockFlags, locks, command []string) (err 
 	switch {
 	case lost != nil:
 		a.event(newLockEvent("lost", locks, h.Token()))
-		return fail(exitLost, "%s was lost while %s ran: %s", locksNamed(locks), command[0], plain(lost))
+		return fail(exitLost, "%s lost while %s ran: %s", locksAre(locks, "was", "were"), command[0], plain(lost))
 	case err != nil:
 		return notStarted(err)
 	}

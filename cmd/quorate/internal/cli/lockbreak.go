@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -79,9 +78,5 @@ func (a *app) lockBreak(ctx context.Context, client *etcd.Client, f breakFlags, 
 			Reason string          `json:"reason"`
 		}{name, r, f.reason})
 	}
-	a.say("lock %s is broken: token %d of %s", word(name), r.Token, r.who())
-	return nil
+	return a.say("lock %s is broken: token %d of %s", word(name), r.Token, r.who())
 }
-
-// say writes a line for people.
-func (a *app) say(format string, args ...any) { fmt.Fprintf(a.out, format+"\n", args...) }

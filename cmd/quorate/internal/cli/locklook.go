@@ -131,9 +131,9 @@ func (a *app) lockShow(ctx context.Context, client *etcd.Client, name string) er
 	for _, c := range r.Waiters {
 		row(strconv.Itoa(c.Position), c)
 	}
-	a.say("lock %s: %s, %d waiting", word(name), r.state(), len(r.Waiters))
-	if len(rows) == 1 {
-		return nil
+	err = a.say("lock %s: %s, %d waiting", word(name), r.state(), len(r.Waiters))
+	if err != nil || len(rows) == 1 {
+		return err
 	}
 	return a.table(rows)
 }

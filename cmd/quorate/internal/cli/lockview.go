@@ -15,7 +15,7 @@ import (
 // --json" print it.
 type lockReport struct {
 	Lock         string            `json:"lock"`
-	Revision     int64             `json:"revision"`
+	Revision     int64             `json:"revision,omitempty"` // of "lock show"
 	Slots        int64             `json:"slots,omitempty"`
 	Taken        int64             `json:"taken,omitempty"` // of the slots
 	Quarantine   float64           `json:"quarantine_seconds,omitempty"`

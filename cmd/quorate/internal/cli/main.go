@@ -10,13 +10,14 @@ import (
 	"io"
 	"os"
 	"slices"
+	"syscall"
 
 	"github.com/quorate/quorate/cmd/quorate/internal/child"
 )
 
 // Main runs the command with this process's arguments and returns the exit code.
 func Main() (code int) {
-	app := &app{out: os.Stdout, errOut: os.Stderr, args: os.Args[1:], getenv: os.LookupEnv}
+	app := &app{out: &output{to: os.Stdout}, errOut: os.Stderr, args: os.Args[1:], getenv: os.LookupEnv}
 	defer func() {
 		if p := recover(); p != nil {
 			code = app.report(fail(exitInternal, "internal error, which is a bug in quorate: %v", p))
@@ -27,10 +28,11 @@ func Main() (code int) {
 
 // app is one run of the command.
 type app struct {
-	out, errOut io.Writer
-	args        []string
-	getenv      func(string) (string, bool)
-	signals     *child.Signals
+	out     *output
+	errOut  io.Writer
+	args    []string
+	getenv  func(string) (string, bool)
+	signals *child.Signals
 
 	flags globalFlags
 }
@@ -41,15 +43,20 @@ func (a *app) run(ctx context.Context) int {
 	defer a.signals.Stop()
 	root := a.root()
 	root.SetArgs(a.args)
-	root.SetOut(a.out)
-	root.SetErr(a.errOut)
-	return a.report(root.ExecuteContext(ctx))
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		err = a.out.err
+	}
+	return a.report(err)
 }
 
 // report tells the user what went wrong and returns the exit code.
 func (a *app) report(err error) int {
 	if err == nil {
 		return exitOK
+	}
+	if a.out.err != nil && errors.Is(err, syscall.EPIPE) {
+		return exitPipe // whoever read our output has what was wanted
 	}
 	code := codeOf(err)
 	if silent(err) {

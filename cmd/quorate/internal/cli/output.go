@@ -9,6 +9,31 @@ import (
 	"time"
 )
 
+// An output is standard output. It keeps its first error, so that what could not
+// be written is told also where nobody looked.
+type output struct {
+	to  io.Writer
+	err error
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	if o.err != nil {
+		return 0, o.err
+	}
+	n, err := o.to.Write(p)
+	if err != nil {
+		o.err = fmt.Errorf("write to standard output: %w", rootCause(err))
+		return n, o.err
+	}
+	return n, nil
+}
+
+// say writes a line for people.
+func (a *app) say(format string, args ...any) error {
+	_, err := fmt.Fprintf(a.out, format+"\n", args...)
+	return err
+}
+
 // printJSON writes v as one line.
 func (a *app) printJSON(v any) error { return writeJSON(a.out, v) }
 

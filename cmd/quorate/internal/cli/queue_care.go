@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -42,8 +43,13 @@ func (f *selectFlags) selection(c *cobra.Command, ids []string) (which []queue.S
 	return which, nil
 }
 
-// counted prints how many jobs something was done with.
-func (a *app) counted(n int, done string) error {
+// counted prints how many jobs something was done with. That there was none of
+// some ids, where nothing but ids was asked for, is an error.
+func (a *app) counted(n int, done string, ids []string, which []queue.Selection) error {
+	ids = slices.Compact(slices.Sorted(slices.Values(ids)))
+	if len(which) == 1 && n < len(ids) {
+		return fail(exitFailed, "%d of %d jobs %s: the others are not there, or not in that state", n, len(ids), done)
+	}
 	if a.flags.json {
 		return a.printJSON(struct {
 			Jobs int `json:"jobs"`
@@ -79,7 +85,7 @@ have no attempts behind them.`,
 				if err != nil {
 					return err
 				}
-				return a.counted(n, "put back into the queue")
+				return a.counted(n, "put back into the queue", args[1:], which)
 			})
 		},
 	}
@@ -119,7 +125,7 @@ removed.`,
 				if err != nil {
 					return err
 				}
-				return a.counted(n, "removed")
+				return a.counted(n, "removed", args[1:], which)
 			})
 		},
 	}
@@ -165,12 +171,16 @@ exit code is 75 if a consumer has the job.`,
 		Args: queueArgs(1, -1, "the id of the job"),
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.withQueue(c, args[0], func(ctx context.Context, q *jobs) error {
-				for _, id := range args[1:] {
-					if err := q.Cancel(ctx, id); err != nil {
-						return noSuchJob(err, id)
+				for i, id := range args[1:] {
+					err := noSuchJob(q.Cancel(ctx, id), id)
+					if err != nil && i > 0 {
+						return fail(codeOf(err), "%s; the %d before it are removed", a.sentence(err), i)
+					}
+					if err != nil {
+						return err
 					}
 				}
-				return a.counted(len(args)-1, "removed")
+				return a.counted(len(args)-1, "removed", nil, nil)
 			})
 		},
 	}

@@ -3,6 +3,8 @@ package cli
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"time"
 	"unicode"
@@ -108,6 +110,9 @@ With --json it prints an object a line; payloads that are no text are in base64.
 				return usage("--limit must not be negative, but is %d", limit)
 			}
 			if len(args) == 0 {
+				if c.Flags().Changed("state") || c.Flags().Changed("limit") {
+					return usage("--state and --limit are about the jobs of a queue: %s", c.UseLine())
+				}
 				return a.unbounded(c, a.queueNames)
 			}
 			return a.withQueue(c, args[0], func(ctx context.Context, q *jobs) error {
@@ -132,7 +137,7 @@ func (a *app) queueNames(ctx context.Context, client *etcd.Client) error {
 				Name string `json:"name"`
 			}{name})
 		} else {
-			_, err = fmt.Fprintln(a.out, name)
+			err = a.say("%s", word(name))
 		}
 		if err != nil {
 			return err
@@ -238,8 +243,8 @@ func (i jobInfo) rows() [][]string {
 	at("due", i.Due)
 	at("expires", i.Expires)
 	add("unique key", i.Unique)
-	for name, value := range i.Headers {
-		add("header "+name, clipped(value, 1000))
+	for _, name := range slices.Sorted(maps.Keys(i.Headers)) {
+		add("header "+clipped(name, 80), clipped(i.Headers[name], 1000))
 	}
 	add("last error", clipped(i.LastError, 2000))
 	add("reason", clipped(i.Reason, 2000))

@@ -44,7 +44,8 @@ job, or with -n fewer than that.`,
 	return c
 }
 
-func (a *app) queuePop(ctx context.Context, client *etcd.Client, name string, n int, timeout time.Duration) (err error) {
+func (a *app) queuePop(ctx context.Context, client *etcd.Client, name string, wanted int, timeout time.Duration) (err error) {
+	n := wanted
 	q := queue.New[[]byte](client, name)
 	if timeout == 0 {
 		st, err := q.Stats(ctx)
@@ -57,6 +58,7 @@ func (a *app) queuePop(ctx context.Context, client *etcd.Client, name string, n 
 			return fail(exitNotObtained, "queue %q is paused", name)
 		}
 		timeout = a.flags.commandTimeout // others may be faster
+		n = int(min(int64(n), st.Ready))
 	}
 	f := lockFlags{ttl: defaultWorkTTL}
 	f.grace = f.ttl / 5
@@ -86,18 +88,29 @@ func (a *app) queuePop(ctx context.Context, client *etcd.Client, name string, n 
 		ds, err := consumer.Receive(waiting, left)
 		if err != nil {
 			if context.Cause(waiting) == errWaited {
-				return fail(exitNotObtained, "%d of %d jobs of queue %q came in time", n-left, n, name)
+				return tooFew(n-left, wanted, name)
 			}
 			return err
 		}
 		for _, d := range ds {
-			if err := a.popped(ctx, d, n > 1); err != nil {
+			if err := a.popped(ctx, d, wanted > 1); err != nil {
 				return err
 			}
 		}
 		left -= len(ds)
 	}
+	if n < wanted {
+		return tooFew(n, wanted, name)
+	}
 	return nil
+}
+
+// tooFew says that not all of the jobs came that were asked for.
+func tooFew(came, wanted int, name string) error {
+	if wanted == 1 {
+		return fail(exitNotObtained, "no job of queue %q came in time", name)
+	}
+	return fail(exitNotObtained, "%d of %d jobs of queue %q came", came, wanted, name)
 }
 
 // popped prints a job and ends it.
@@ -110,7 +123,7 @@ func (a *app) popped(ctx context.Context, d *queue.Delivery[[]byte], feed bool) 
 	}
 	if err != nil {
 		_ = d.Return(ctx)
-		return fail(exitFailed, "write to standard output: %w", err)
+		return err
 	}
 	if err := d.Ack(ctx); err != nil {
 		if errors.Is(err, queue.ErrClaimLost) {

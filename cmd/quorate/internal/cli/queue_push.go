@@ -9,6 +9,7 @@ import (
 	"os"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -94,6 +95,9 @@ func (f *pushFlags) options(c *cobra.Command, payloads int) (opts []queue.Enqueu
 		if !ok || name == "" {
 			return nil, usage("--header %q is no name=value", h)
 		}
+		if !utf8.ValidString(h) {
+			return nil, usage("--header %q is not valid UTF-8", h)
+		}
 		headers[name] = value
 	}
 	opts = append(opts, queue.Priority(f.priority), queue.Headers(headers), queue.Delay(f.delay), queue.TTL(f.ttl))
@@ -136,9 +140,12 @@ func (p *pusher) from(ctx context.Context, payloads []string, byLine bool) error
 		if err != nil {
 			return fail(exitFailed, "read standard input: %w", err)
 		}
+		if len(b) > queue.MaxJobBytes {
+			return fail(exitFailed, "standard input is longer than a job can be (%s)", size(queue.MaxJobBytes))
+		}
 		jobs = [][]byte{b}
 	}
-	return p.push(ctx, jobs)
+	return p.after(p.push(ctx, jobs))
 }
 
 // push pushes jobs in one commit and prints their ids.
@@ -148,7 +155,10 @@ func (p *pusher) push(ctx context.Context, jobs [][]byte) error {
 	case errors.As(err, &dup):
 		return fail(exitNotObtained, "the key %q is taken by job %s", dup.Key, dup.Owner)
 	case errors.Is(err, queue.ErrTooLarge):
-		return fail(exitFailed, "%s", plain(err))
+		if len(jobs) == 1 {
+			return fail(exitFailed, "the job is too large: with its headers it can have %s, a little of it for quorate itself", size(queue.MaxJobBytes))
+		}
+		return fail(exitFailed, "the jobs are too large for one commit, which can have %s: push them in several calls, or with --lines", size(queue.MaxJobBytes))
 	case err != nil:
 		return err
 	}
@@ -165,7 +175,11 @@ func (p *pusher) push(ctx context.Context, jobs [][]byte) error {
 			_, err = fmt.Fprintln(p.a.out, id)
 		}
 		if err != nil {
-			return fail(exitFailed, "write to standard output: %w", err)
+			what := "their ids"
+			if len(ids) == 1 {
+				what = "its id"
+			}
+			return fail(exitFailed, "%s could not be shown: %w", what, err)
 		}
 	}
 	return nil
@@ -206,7 +220,11 @@ func (p *pusher) after(err error) error {
 	if err == nil || p.pushed == 0 {
 		return err
 	}
-	return fail(codeOf(err), "after %d jobs were pushed: %s", p.pushed, p.a.sentence(err))
+	what := "jobs were"
+	if p.pushed == 1 {
+		what = "job was"
+	}
+	return fail(codeOf(err), "after %d %s pushed: %s", p.pushed, what, p.a.sentence(err))
 }
 
 // gather waits for a line and gives it with those that are there already.

@@ -105,7 +105,7 @@ func (r queueStatus) row() []string {
 		}
 	}
 	return []string{
-		clipped(r.Name, 60), ready, fmt.Sprint(r.Claimed), fmt.Sprint(r.Delayed), fmt.Sprint(r.Dead), fmt.Sprint(r.Consumers),
+		word(r.Name), ready, fmt.Sprint(r.Claimed), fmt.Sprint(r.Delayed), fmt.Sprint(r.Dead), fmt.Sprint(r.Consumers),
 		oldest, fmt.Sprintf("%.1f", r.In), fmt.Sprintf("%.1f", r.Out), state,
 	}
 }

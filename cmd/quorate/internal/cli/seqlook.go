@@ -38,8 +38,7 @@ func (a *app) seqCurrent(ctx context.Context, s *sequence.Sequence) error {
 	if err != nil {
 		return err
 	}
-	a.say("%d", n)
-	return nil
+	return a.say("%d", n)
 }
 
 func (a *app) seqSetCommand() *cobra.Command {
