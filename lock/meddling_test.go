@@ -227,7 +227,7 @@ func TestLookingAtWhatCanNotBeReadIsAClearError(t *testing.T) {
 		_, err = bad.Break(w.Context(), 1, "stuck")
 		require.ErrorContains(w, err, "the name is empty")
 		_, err = lock.New(s, "x", lock.WithPrefix(strings.Repeat("p", 600))).TryAcquire(w.Context())
-		require.ErrorContains(w, err, "the prefix is too long")
+		require.ErrorContains(w, err, "the prefix is longer than 512 bytes")
 		_, err = lock.New(s, "", lock.WithPrefix("raw/p")).Holder(w.Context())
 		require.ErrorContains(w, err, `"raw/p"`)
 	})

@@ -2,6 +2,7 @@ package lock
 
 import (
 	"errors"
+	"fmt"
 	"maps"
 	"time"
 
@@ -76,7 +77,7 @@ func (o options) prefix(name string) (string, error) {
 		case o.raw == "":
 			return "", errors.New("the prefix is empty")
 		case len(o.raw) > names.MaxLen:
-			return "", errors.New("the prefix is too long")
+			return "", fmt.Errorf("the prefix is longer than %d bytes", names.MaxLen)
 		}
 		return o.raw + "/", nil
 	}

@@ -167,6 +167,24 @@ func TestAQuarantineIsBegunAnewWhereItsLeaseIsOverBeforeItIsUsed(t *testing.T) {
 	}
 }
 
+// Two find the lock lost at a time. The lease of the second is of no use, and has
+// run out before it is given back.
+func TestALeaseThatAQuarantineDoesNotNeedIsNotMissed(t *testing.T) {
+	inBubble(t, func(w *world) {
+		short := func(s *etcd.Session) *lock.Mutex { return lock.New(s, "deploy", lock.WithQuarantine(2*time.Second)) }
+		other, s := w.apart()
+		h := w.acquire(short(other))
+		w.Srv.Inject(etcdtest.Fault{Members: []int{1}, Times: 1, Skip: 1, Delay: 4 * time.Second, // the first is to begin
+			Match: func(r *etcdtest.Request) bool { return r.Puts(lock.Root + "deploy/held") }})
+		c := w.start(w.Context(), short(s))
+		_, err := lock.Break(w.Context(), other.Client(), "deploy", h.Token(), "stuck")
+		require.NoError(w, err)
+		w.Settle()
+		w.Srv.Put(lock.Root+"deploy/held", []byte(`{"key":"x","nonce":"y"}`)) // somebody else was there
+		w.release(w.gets(c))
+	}, three...)
+}
+
 // The session lives on, and its next contender must not be taken for the one that
 // was lost.
 func TestWhoLosesTheLockAndWaitsForItAgainIsNoHolderDuringTheQuarantine(t *testing.T) {

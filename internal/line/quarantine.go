@@ -176,7 +176,10 @@ func (l *Line) sentence(ctx context.Context, kv etcd.KV, long time.Duration) (in
 	case err != nil:
 		return 0, err
 	case !res.Succeeded:
-		return 0, c.Revoke(ctx, lease.ID) // nothing is bound to it
+		if err = c.Revoke(ctx, lease.ID); errors.Is(err, etcd.ErrLeaseNotFound) { // nothing is bound to it
+			err = nil
+		}
+		return 0, err
 	}
 	return res.Header.Revision, nil
 }
