@@ -137,7 +137,7 @@ func (c *consumer) rewritten(cl *claim, kv etcd.KV) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if kv.ModRevision > cl.mod {
-		cl.rec, cl.mod = rec, kv.ModRevision
+		cl.rec.Runs, cl.mod = rec.Runs, kv.ModRevision
 	}
 	return nil
 }

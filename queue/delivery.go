@@ -183,7 +183,7 @@ type claim struct {
 	end   context.CancelCauseFunc
 
 	// The consumer's mutex guards these.
-	rec     record // as it stands
+	rec     record // as it stands; only its runs change, the rest is read without
 	mod     int64  // since when
 	jobs    []*delivery
 	left    int         // jobs not settled

@@ -117,7 +117,7 @@ func (c *consumer) giveBackOf(ctx context.Context, cl *claim, ds []*delivery) er
 		if now != nil && now.CreateRevision == cl.token { // the record is not as we knew it
 			if next, derr := decodeRecord(now.Key, now.Value); derr == nil {
 				c.mu.Lock()
-				cl.rec, cl.mod = next, now.ModRevision
+				cl.rec.Runs, cl.mod = next.Runs, now.ModRevision
 				c.mu.Unlock()
 				continue
 			}
