@@ -3,6 +3,7 @@ package etcd_test
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -156,8 +157,8 @@ func TestABatchHoldsAsManyCallsAsTheServerTakes(t *testing.T) {
 		}
 		w.leave()
 		requireWrittenOnce(t, w.srv, "k/", 200)
-		sizes := w.sizes() // what is left over leaves as one or as two
-		require.Equal(t, 125, sizes[0], "members and the operations of the largest make 128")
+		sizes := w.sizes() // what is left over leaves as one or as two, and may be noted first
+		require.Equal(t, 125, slices.Max(sizes), "members and the operations of the largest make 128")
 		require.LessOrEqual(t, len(sizes), 3)
 	})
 }
