@@ -156,7 +156,7 @@ func (h *watchHub) joinShared(cn *watchConn) bool {
 	case s == nil:
 		cn.role, h.shared = roleShared, cn
 		return false
-	case s.link == nil || s.link.duplex():
+	case s.link != nil && s.link.duplex():
 		cn.role = roleOwn
 		return false
 	default:
