@@ -174,7 +174,7 @@ func (cn *watchConn) onSynced(a *attachment) {
 		old := w.at
 		w.at, w.moving = a, nil
 		old.conn.detach(old)
-	case cn.role == roleLane && cn.link.duplex():
+	case cn.role == roleLane:
 		cn.h.move(w)
 	}
 }

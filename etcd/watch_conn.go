@@ -148,18 +148,17 @@ func (h *watchHub) connOpen(cn *watchConn, link watchLink) {
 
 // joinShared makes a lane whose watches all have streams of their own the shared
 // connection, or hands them over to that, because every connection is checked. It
-// reports whether nothing is left to be done here. There is no need to move such
-// a watch later, nor could it be told when it has caught up.
+// reports whether nothing is left to be done here.
 func (h *watchHub) joinShared(cn *watchConn) bool {
-	h.forget(cn)
 	switch s := h.shared; {
 	case s == nil:
+		h.forget(cn)
 		cn.role, h.shared = roleShared, cn
 		return false
-	case s.link == nil || s.link.duplex():
-		cn.role = roleOwn
-		return false
+	case s.link != nil && s.link.duplex():
+		return false // they move there as from any lane
 	default:
+		h.forget(cn)
 		for id := int64(1); id <= cn.lastID; id++ {
 			if a := cn.atts[id]; a != nil && a.w.at == a {
 				a.w.at = s.attach(a.w)
