@@ -133,12 +133,15 @@ func TestCloseHandsBackWhatWasBeingHandedBackInVain(t *testing.T) {
 		q, n := w.queue(), w.node(queue.Prefetch(3), queue.MaxClaimAge(time.Second))
 		w.push(q, "x", "y", "z")
 		hold := make(chan struct{})
-		handing := w.srv.Inject(etcdtest.Fault{
-			Path: txnPath, Times: 2, Hold: hold, Refuse: &etcdtest.Error{Code: 7, Message: "etcdserver: permission denied"},
+		fails := etcdtest.Fault{
+			Path: txnPath, Times: 1, Refuse: &etcdtest.Error{Code: 7, Message: "etcdserver: permission denied"},
 			Match: func(r *etcdtest.Request) bool {
 				return r.Touches(data+"claim/"+n.ID()+"/00000001") && !leaves(r) && !r.Touches(data+"c/head")
 			},
-		})
+		}
+		w.srv.Inject(fails) // for their age
+		fails.Skip, fails.Hold = 1, hold
+		handing := w.srv.Inject(fails) // at once again
 		require.NoError(w, handing.Await(w.Context(), 1))
 		closed := make(chan error, 1)
 		go func() { closed <- n.Close(w.Context()) }()
