@@ -1,8 +1,6 @@
 package election
 
 import (
-	"errors"
-	"fmt"
 	"maps"
 
 	"github.com/quorate/quorate/internal/names"
@@ -66,13 +64,7 @@ func collect(opts []Option) options {
 // prefix gives what the keys of the election's line start with.
 func (o options) prefix(name string) (string, error) {
 	if o.useRaw {
-		switch {
-		case o.raw == "":
-			return "", errors.New("the prefix is empty")
-		case len(o.raw) > names.MaxLen:
-			return "", fmt.Errorf("the prefix is longer than %d bytes", names.MaxLen)
-		}
-		return o.raw + "/", nil
+		return names.Prefix(o.raw)
 	}
 	segment, err := names.Escape(name)
 	if err != nil {

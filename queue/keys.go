@@ -1,7 +1,6 @@
 package queue
 
 import (
-	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -26,14 +25,8 @@ type keys struct {
 
 func makeKeys(name string, raw *string) (keys, error) {
 	if raw != nil {
-		prefix := strings.TrimSuffix(*raw, "/")
-		switch {
-		case prefix == "":
-			return keys{}, errors.New("the prefix is empty")
-		case len(prefix) > names.MaxLen:
-			return keys{}, errors.New("the prefix is too long")
-		}
-		return keys{own: prefix + "/queue", data: prefix + "/q/"}, nil
+		prefix, err := names.Prefix(strings.TrimSuffix(*raw, "/"))
+		return keys{own: prefix + "queue", data: prefix + "q/"}, err
 	}
 	segment, err := names.Escape(name)
 	if err != nil {

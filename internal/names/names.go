@@ -20,6 +20,18 @@ var (
 	ErrTooLong = fmt.Errorf("the name is longer than %d bytes", MaxLen)
 )
 
+// Prefix gives what keys below a prefix start with that a caller chose for itself,
+// or says what is wrong with it.
+func Prefix(raw string) (string, error) {
+	switch {
+	case raw == "":
+		return "", errors.New("the prefix is empty")
+	case len(raw) > MaxLen:
+		return "", fmt.Errorf("the prefix is longer than %d bytes: it has %d", MaxLen, len(raw))
+	}
+	return raw + "/", nil
+}
+
 const hexDigits = "0123456789ABCDEF"
 
 // Escape makes a key segment of any name that is neither empty nor longer than

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"strings"
 	"testing"
+
+	"github.com/stretchr/testify/require"
 )
 
 func TestASegmentIsReadBackAsTheNameItWasMadeOf(t *testing.T) {
@@ -70,4 +72,14 @@ func FuzzEscape(f *testing.F) {
 			t.Fatalf("Unescape(Escape(%q)) = %q, %v", name, back, err)
 		}
 	})
+}
+
+func TestAPrefixThatIsEmptyOrTooLongIsRefused(t *testing.T) {
+	got, err := Prefix("some/where")
+	require.NoError(t, err)
+	require.Equal(t, "some/where/", got)
+	_, err = Prefix("")
+	require.ErrorContains(t, err, "empty")
+	_, err = Prefix(strings.Repeat("x", MaxLen+1))
+	require.ErrorContains(t, err, "longer than 512 bytes: it has 513")
 }
