@@ -12,7 +12,6 @@ import (
 
 	"github.com/quorate/quorate/election"
 	"github.com/quorate/quorate/etcd"
-	"github.com/quorate/quorate/etcdtest"
 	"github.com/quorate/quorate/internal/linetest"
 )
 
@@ -76,16 +75,7 @@ func (m *meeting) stir(trouble bool) {
 		time.Sleep(time.Duration(m.rnd.IntN(2)*m.rnd.IntN(20)) * time.Millisecond)
 	}
 	if trouble {
-		switch m.rnd.IntN(4) {
-		case 0:
-			m.Srv.DropWatches()
-		case 1:
-			_ = m.Srv.Compact(m.Srv.Revision())
-		case 2:
-			defer m.Srv.Inject(etcdtest.Fault{Times: 1 + m.rnd.IntN(3), LoseReply: true}).Remove()
-		case 3:
-			m.Srv.StallWatches()
-		}
+		defer m.Mishap(m.rnd)()
 	}
 	for _, c := range m.waiting {
 		if m.rnd.IntN(6) == 0 {

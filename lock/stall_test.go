@@ -11,7 +11,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/quorate/quorate/etcd"
-	"github.com/quorate/quorate/etcdtest"
 	"github.com/quorate/quorate/internal/linetest"
 	"github.com/quorate/quorate/lock"
 )
@@ -88,16 +87,7 @@ func (c *throng) stir(trouble bool) {
 		time.Sleep(time.Duration(c.rnd.IntN(2)*c.rnd.IntN(20)) * time.Millisecond)
 	}
 	if trouble {
-		switch c.rnd.IntN(4) {
-		case 0:
-			c.Srv.DropWatches()
-		case 1:
-			_ = c.Srv.Compact(c.Srv.Revision())
-		case 2:
-			defer c.Srv.Inject(etcdtest.Fault{Times: 1 + c.rnd.IntN(3), LoseReply: true}).Remove()
-		case 3:
-			c.Srv.StallWatches()
-		}
+		defer c.Mishap(c.rnd)()
 	}
 	for _, p := range c.waiting {
 		if c.rnd.IntN(6) == 0 {

@@ -10,7 +10,9 @@ import (
 // those of the others: most attempts would fail, and cost etcd as much as those
 // that succeed. So processes add in rows of batches, see internal/pace. Who is
 // refused because the tail has moved rings, by writing a key that successful
-// batches read.
+// batches read. Who has added a whole row and met nobody leaves that out, which is a
+// twentieth of a small batch's time: a refusal tells it that it is not alone, and
+// it rings with the next.
 
 // rowLength is how many batches a process adds in a row where others wait.
 const rowLength = 16
@@ -32,9 +34,9 @@ func (q *core) awaitTurn(ctx context.Context) {
 	})
 }
 
-// contended reports whether somebody else has added something since our last row
-// of batches, as far as the tail tells on which the next is composed. The caller
-// holds the mutex.
+// contended reports whether somebody else has added something during our last row
+// of batches, as far as the tail tells on which the next is composed, and counts
+// that one. The caller holds the mutex.
 func (q *core) contended(on cursorKV) bool {
 	if len(on.By) > 0 && !isOf(on.By[0], q.producer) {
 		q.alone = 0

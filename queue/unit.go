@@ -24,9 +24,9 @@ type unit struct {
 
 const (
 	// maxOps is how many operations a batch has, and chunk how many of them a
-	// nested transaction holds: with tail, ring and soon, 3 + maxOps/chunk +
-	// chunk operations, and maxCmps + 2 + chunk, stay below the 128 that the
-	// server takes.
+	// nested transaction holds, with tail and soon among them: with the read of
+	// the ring 2 + maxOps/chunk + chunk operations, and maxCmps + 2 + chunk, stay
+	// below the 128 that the server takes.
 	maxOps  = 3000
 	chunk   = 60
 	maxCmps = 60

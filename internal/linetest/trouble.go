@@ -41,6 +41,23 @@ func LatencyOf(seed uint64) time.Duration {
 	return 0
 }
 
+// Mishap has one thing go wrong that a party has to get over by itself: watches
+// break, or stall until ResumeWatches, history is compacted, or some replies are
+// lost until over is called.
+func (w *World) Mishap(rnd *rand.Rand) (over func()) {
+	switch rnd.IntN(4) {
+	case 0:
+		w.Srv.DropWatches()
+	case 1:
+		_ = w.Srv.Compact(w.Srv.Revision())
+	case 2:
+		return w.Srv.Inject(etcdtest.Fault{Times: 1 + rnd.IntN(3), LoseReply: true}).Remove
+	case 3:
+		w.Srv.StallWatches()
+	}
+	return func() {}
+}
+
 // IntN gives a random number below n.
 func (r *Trouble) IntN(n int) int {
 	r.mu.Lock()
