@@ -43,7 +43,7 @@ func (c *Consumer[T]) Receive(ctx context.Context, n int) ([]*Delivery[T], error
 		for _, d := range ds {
 			v, err := c.codec.Decode(d.env.payload)
 			if err != nil {
-				c.burn(d, byUnreadable, "the value cannot be decoded: "+err.Error())
+				c.burn(d, byUnreadable, fmt.Sprint("the value cannot be decoded: ", err))
 				continue
 			}
 			j := d.env.job(Claimed, d.key, d.mod)
