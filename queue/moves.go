@@ -40,7 +40,7 @@ func (c *consumer) nack(ctx context.Context, d *delivery, delay time.Duration, o
 		env.Attempts--
 	}
 	if o.cause != nil {
-		env.LastError = clip(o.cause.Error())
+		env.LastError = clip(fmt.Sprint(o.cause))
 	}
 	env.Due = millis(time.Now().Add(delay))
 	return c.move(ctx, &move{d: d, to: nacked, env: env, due: env.Due, key: c.q.keys.later(env.Due, env.ID)})
@@ -54,7 +54,7 @@ func (c *consumer) dead(ctx context.Context, d *delivery, reason, by string, opt
 		env.Attempts--
 	}
 	if o.cause != nil {
-		env.LastError = clip(o.cause.Error())
+		env.LastError = clip(fmt.Sprint(o.cause))
 	}
 	env.die(reason, by)
 	return c.move(ctx, &move{d: d, to: doomed, env: env, key: c.q.keys.dead(env.Died, env.ID)})

@@ -23,7 +23,23 @@ func (r *workerRun[T]) work(d *Delivery[T]) {
 		cancel()
 		r.settle(d, err, cause, time.Since(begin))
 	}()
-	err = r.around(ctx, d, 0)
+	err = sound(r.around(ctx, d, 0))
+}
+
+// sound gives an error of a handler as it is, unless it panics when it is asked
+// what it is, as a nil pointer of some type may.
+func sound(err error) error {
+	if err == nil {
+		return nil
+	}
+	if perr := protect("the handler's error", func() error {
+		_ = err.Error()
+		_ = errors.As(err, new(*ruling))
+		return nil
+	}); perr != nil {
+		return perr
+	}
+	return err
 }
 
 // around calls the middleware from the ith on, and the handler.
