@@ -18,14 +18,30 @@ type Consumer[T any] struct {
 	codec Codec[T]
 }
 
+// errUnmadeConsumer: the Consumer is a zero value.
+var errUnmadeConsumer = errors.New("the Consumer was not made by Queue.Consumer")
+
+// made gives c, or one that has ended where c is not one of Queue.Consumer's.
+func (c *Consumer[T]) made() *Consumer[T] {
+	if c == nil || c.consumer == nil {
+		life, end := context.WithCancelCause(context.Background())
+		end(errUnmadeConsumer)
+		return &Consumer[T]{consumer: &consumer{q: unmade, life: life}}
+	}
+	return c
+}
+
+// unmade reports whether made has made the consumer up.
+func (c *consumer) unmade() bool { return c.q == unmade }
+
 // ID is the consumer's name in the queue, as Job.Consumer tells it.
-func (c *Consumer[T]) ID() string { return c.id }
+func (c *Consumer[T]) ID() string { return c.made().id }
 
 // Context ends with the consumer; context.Cause tells why.
-func (c *Consumer[T]) Context() context.Context { return c.life }
+func (c *Consumer[T]) Context() context.Context { return c.made().life }
 
 // Err tells why the consumer has ended, or nil.
-func (c *Consumer[T]) Err() error { return c.over() }
+func (c *Consumer[T]) Err() error { return c.made().over() }
 
 // Receive gives up to n jobs, at least one: those at hand, or else the first
 // that come. It sleeps until there are any. What it has claimed when ctx ends
@@ -34,6 +50,7 @@ func (c *Consumer[T]) Err() error { return c.over() }
 // ErrFull says that etcd has no space left for a claim; call it again. When the
 // consumer has ended, the error answers for the cause.
 func (c *Consumer[T]) Receive(ctx context.Context, n int) ([]*Delivery[T], error) {
+	c = c.made()
 	for {
 		ds, err := c.receive(ctx, n)
 		if err != nil {
@@ -64,6 +81,9 @@ func (c *Consumer[T]) Receive(ctx context.Context, n int) ([]*Delivery[T], error
 // that could not be removed is left to the session, which removes it as soon as it
 // can.
 func (c *Consumer[T]) Close(ctx context.Context) error {
+	if c = c.made(); c.unmade() {
+		return c.q.fail("close", errUnmadeConsumer)
+	}
 	return c.q.fail("close", c.close(ctx))
 }
 
@@ -127,7 +147,7 @@ func (q *core) consumer(s *etcd.Session, opts []ConsumerOption) (*consumer, erro
 	switch {
 	case q.bad != nil:
 		return nil, q.bad
-	case s == nil:
+	case s == nil || s.Client() == nil:
 		return nil, errors.New("no session")
 	case err != nil:
 		return nil, err

@@ -59,7 +59,9 @@ func (e *Error) Error() string {
 	if e.Job != "" {
 		b.WriteString(" job " + e.Job)
 	}
-	b.WriteString(": " + e.Err.Error())
+	if e.Err != nil {
+		b.WriteString(": " + e.Err.Error())
+	}
 	return b.String()
 }
 
