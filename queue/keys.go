@@ -109,14 +109,31 @@ func upTo(prefix string, from, t int64) etcd.KeySet {
 	return etcd.Range(prefix+hex16(from), prefix+hex16(max(t, from+1)))
 }
 
-// timeOf reads the time that a key below prefix starts with.
-func timeOf(prefix, key string) (int64, bool) {
+// timeOf reads the time that a key below prefix starts with. Of a key that starts
+// with none, it is the last one whose keys sort in front of it.
+func timeOf(prefix, key string) int64 {
+	const digits = 16
 	rest := strings.TrimPrefix(key, prefix)
-	if len(rest) < 16 {
-		return 0, false
+	t := uint64(0)
+	for i := range digits {
+		left := 4 * (digits - i) // bits
+		switch {
+		case i == len(rest) || rest[i] < '0':
+			t = max(t<<left, 1) - 1
+		case rest[i] <= '9':
+			t = t<<4 | uint64(rest[i]-'0')
+			continue
+		case rest[i] < 'a':
+			t = (t<<4|10)<<(left-4) - 1
+		case rest[i] <= 'f':
+			t = t<<4 | uint64(rest[i]-'a'+10)
+			continue
+		default:
+			t = (t+1)<<left - 1
+		}
+		break
 	}
-	t, err := strconv.ParseInt(rest[:16], 16, 64)
-	return t, err == nil
+	return int64(min(t, never))
 }
 
 func hex16(n int64) string {

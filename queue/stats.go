@@ -55,7 +55,7 @@ func (q *core) stats(ctx context.Context) (Stats, error) {
 		st.Paused, st.PauseReason, st.PausedSince = true, s.paused.Reason, timeAt(s.paused.Since)
 	}
 	n := counter{q: q, rev: s.rev}
-	n.add(etcd.Prefix(k.laters()), &st.Delayed)
+	n.add(upTo(k.laters(), 0, never), &st.Delayed) // other keys are nobody's
 	n.add(etcd.Prefix(k.deads()), &st.Dead)
 	n.add(etcd.Prefix(k.inbox()), &st.Inbox)
 	for _, h := range s.claims {
