@@ -18,22 +18,6 @@ type Consumer[T any] struct {
 	codec Codec[T]
 }
 
-// errUnmadeConsumer: the Consumer is a zero value.
-var errUnmadeConsumer = errors.New("the Consumer was not made by Queue.Consumer")
-
-// made gives c, or one that has ended where c is not one of Queue.Consumer's.
-func (c *Consumer[T]) made() *Consumer[T] {
-	if c == nil || c.consumer == nil {
-		life, end := context.WithCancelCause(context.Background())
-		end(errUnmadeConsumer)
-		return &Consumer[T]{consumer: &consumer{q: unmade, life: life}}
-	}
-	return c
-}
-
-// unmade reports whether made has made the consumer up.
-func (c *consumer) unmade() bool { return c.q == unmade }
-
 // ID is the consumer's name in the queue, as Job.Consumer tells it.
 func (c *Consumer[T]) ID() string { return c.made().id }
 
@@ -115,7 +99,8 @@ type consumer struct {
 	buf       []*delivery
 	asked     int   // how many more jobs those in Receive want
 	resting   bool  // nothing is claimed in advance until somebody is in Receive
-	failure   error // for the next Receive
+	failure   error // what went wrong last, for those in Receive
+	failures  int   // how often something has
 	view      view
 	claims    map[int64]*claim
 	records   map[int64]etcd.KV // claim records of ours that the watch has shown
@@ -209,6 +194,9 @@ func (c *consumer) receive(ctx context.Context, n int) ([]*delivery, error) {
 		return nil, fmt.Errorf("%d jobs were asked for", n)
 	}
 	asked := min(n, maxAsked)
+	c.mu.Lock()
+	before := c.failures // what went wrong before is of no interest
+	c.mu.Unlock()
 	for {
 		if err := pace.Over(ctx); err != nil {
 			return nil, err
@@ -222,14 +210,16 @@ func (c *consumer) receive(ctx context.Context, n int) ([]*delivery, error) {
 			return nil, ErrConsumerClosed
 		}
 		ds, expired := c.giveOut(n)
-		err, changed := c.failure, c.changed
-		c.failure = nil
+		var err error
+		if c.failures != before {
+			err = c.failure
+		}
 		if len(ds) == 0 && err == nil {
 			c.asked += asked
 			c.resting = false
 			c.touch()
-			changed = c.changed
 		}
+		changed := c.changed
 		c.mu.Unlock()
 		for _, d := range expired {
 			c.burn(d, byExpired, ErrExpired.Error())
@@ -241,7 +231,7 @@ func (c *consumer) receive(ctx context.Context, n int) ([]*delivery, error) {
 			return nil, err
 		}
 		both, cancel := c.bind(ctx)
-		c.awaitBuffer(both, changed)
+		c.awaitBuffer(both, changed, before)
 		cancel()
 		c.mu.Lock()
 		c.asked -= asked
@@ -249,12 +239,13 @@ func (c *consumer) receive(ctx context.Context, n int) ([]*delivery, error) {
 	}
 }
 
-// awaitBuffer waits until there is something for a Receive.
-func (c *consumer) awaitBuffer(ctx context.Context, changed <-chan struct{}) {
+// awaitBuffer waits until there is something for a Receive that began when so much
+// had gone wrong.
+func (c *consumer) awaitBuffer(ctx context.Context, changed <-chan struct{}, before int) {
 	for ctx.Err() == nil {
 		await(ctx, changed, time.Time{})
 		c.mu.Lock()
-		done := len(c.buf) > 0 || c.failure != nil || c.stopping
+		done := len(c.buf) > 0 || c.failures != before || c.stopping
 		changed = c.changed
 		c.mu.Unlock()
 		if done {

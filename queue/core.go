@@ -58,9 +58,6 @@ func newCore(c *etcd.Client, name string, o options) *core {
 	return q
 }
 
-// unmade is the core of a Queue that was not made by New.
-var unmade = &core{bad: errors.New("the Queue was not made by New"), log: slog.New(slog.DiscardHandler)}
-
 // nonce gives n random bytes in hexadecimal.
 func nonce(n int) string {
 	b := make([]byte, n)

@@ -34,14 +34,6 @@ func New[T any](c *etcd.Client, name string, opts ...Option) *Queue[T] {
 	return q
 }
 
-// made gives q, or a queue whose every call is an error where q is not one of New's.
-func (q *Queue[T]) made() *Queue[T] {
-	if q == nil || q.core == nil {
-		return &Queue[T]{core: unmade, codec: noCodec[T]{unmade.bad}}
-	}
-	return q
-}
-
 // Name is the queue's name.
 func (q *Queue[T]) Name() string { return q.made().name }
 

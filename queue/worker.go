@@ -52,12 +52,8 @@ var (
 	ErrWorkerStopped = errors.New("the worker was stopped")
 )
 
-var (
-	// errWorkerRan: Run was called twice.
-	errWorkerRan = errors.New("a Worker can run once")
-	// errUnmadeWorker: the Worker is a zero value.
-	errUnmadeWorker = errors.New("the Worker was not made by NewWorker")
-)
+// errWorkerRan: Run was called twice.
+var errWorkerRan = errors.New("a Worker can run once")
 
 // Run takes jobs and has them worked on until ctx ends, or, with
 // WorkerConfig.Drain, until the queue is empty.
