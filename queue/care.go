@@ -28,16 +28,28 @@ func (c *consumer) buryDoomed(ctx context.Context) error {
 	return last
 }
 
+// cleanPage is how many records are removed in one commit.
+const cleanPage = 30
+
+// toClean gives claims that are settled, as many as one request takes, and what
+// their records hold.
+func (c *consumer) toClean() (cls []*claim, rests [][]run) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	bytes := 0
+	for _, cl := range c.finished {
+		bytes += removalBytes(cl, min(len(cl.rec.Runs), maxAckGaps))
+		if n := len(cls); n == cleanPage || n > 0 && bytes > MaxJobBytes {
+			break
+		}
+		cls, rests = append(cls, cl), append(rests, cl.rec.Runs)
+	}
+	return cls, rests
+}
+
 // clean removes the records of claims that are settled.
 func (c *consumer) clean(ctx context.Context) error {
-	c.mu.Lock()
-	n := min(len(c.finished), 30)
-	cls := append([]*claim(nil), c.finished[:n]...)
-	rests := make([][]run, n)
-	for i, cl := range cls {
-		rests[i] = cl.rec.Runs
-	}
-	c.mu.Unlock()
+	cls, rests := c.toClean()
 	var t etcd.Txn
 	for i, cl := range cls {
 		removal := c.removal(cl, rests[i])
@@ -58,7 +70,7 @@ func (c *consumer) clean(ctx context.Context) error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.finished = c.finished[n:]
+	c.finished = c.finished[len(cls):]
 	for i, cl := range cls {
 		if !res.Results[i].Txn.Succeeded {
 			// It was removed before, or taken away; or a job that nobody can

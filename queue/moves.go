@@ -97,7 +97,10 @@ func takeMoves(waiting []*part[*move]) int {
 	bytes, of := 0, map[string]*delivery{}
 	for n, p := range waiting {
 		m := p.item
-		bytes += len(m.val) + 1024 + len(m.key)*4
+		bytes += len(m.val) + 512 + 9*(len(m.key)+32)
+		if e := m.d.env; e.Unique != "" {
+			bytes += 2 * (len(m.d.c.q.keys.data) + len(e.Unique) + 96)
+		}
 		other := of[m.env.ID]
 		if n == maxMoves || n > 0 && bytes > MaxJobBytes || other != nil && other != m.d {
 			return n
