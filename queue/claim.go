@@ -127,7 +127,11 @@ func (c *consumer) claimFree(ctx context.Context, pl plan) error {
 // firstOf finds the first job that is left in a record.
 func (c *consumer) firstOf(ctx context.Context, rec record) (first, rest []run, err error) {
 	for i, r := range rec.Runs {
-		res, err := c.q.c.Get(ctx, c.q.keys.span(rec.Priority, r), etcd.WithLimit(1), etcd.KeysOnly())
+		set := c.q.keys.span(rec.Priority, r)
+		res, err := c.q.c.Get(ctx, set, etcd.WithLimit(1), etcd.KeysOnly())
+		if err == nil {
+			err = onlyOf(set, res.KVs)
+		}
 		if err != nil {
 			return nil, nil, err
 		}

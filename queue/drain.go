@@ -42,9 +42,13 @@ const (
 func (q *core) drain(ctx context.Context, p int, r run, must []etcd.Cmp) (int, error) {
 	n := 0
 	for r.len() > 0 {
-		res, err := q.c.Get(ctx, q.keys.span(p, r), etcd.WithLimit(drainPage))
+		set := q.keys.span(p, r)
+		res, err := q.c.Get(ctx, set, etcd.WithLimit(drainPage))
 		if errors.Is(err, etcd.ErrBadReply) { // too large at once
-			res, err = q.c.Get(ctx, q.keys.span(p, r), etcd.WithLimit(1))
+			res, err = q.c.Get(ctx, set, etcd.WithLimit(1))
+		}
+		if err == nil {
+			err = onlyOf(set, res.KVs)
 		}
 		if err != nil {
 			return n, err

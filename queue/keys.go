@@ -136,6 +136,17 @@ func timeOf(prefix, key string) int64 {
 	return int64(min(t, never))
 }
 
+// onlyOf gives an error if one of the keys that were read is not of the set that
+// was asked for: whoever goes through it would come to no end, or go beyond it.
+func onlyOf(set etcd.KeySet, kvs []etcd.KV) error {
+	for _, kv := range kvs {
+		if !set.Contains(kv.Key) {
+			return fmt.Errorf("%w: key %.300q is not of what was asked for", etcd.ErrBadReply, kv.Key)
+		}
+	}
+	return nil
+}
+
 func hex16(n int64) string {
 	const digits = "0123456789abcdef"
 	var b [16]byte

@@ -109,11 +109,15 @@ func (q *core) firstDue(ctx context.Context, from int64) (dueValue, int64, error
 }
 
 func (q *core) firstWithin(ctx context.Context, from, to int64) (dueValue, int64, error) {
+	set := upTo(q.keys.laters(), from, to)
 	res, err := q.c.Txn(ctx, etcd.Txn{Then: []etcd.Op{
-		etcd.Get(upTo(q.keys.laters(), from, to), etcd.WithLimit(1), etcd.KeysOnly()),
+		etcd.Get(set, etcd.WithLimit(1), etcd.KeysOnly()),
 		etcd.Get(etcd.Key(q.keys.soon()), etcd.KeysOnly()),
 	}})
 	if err != nil {
+		return dueValue{}, 0, err
+	}
+	if err := onlyOf(set, res.Results[0].Get.KVs); err != nil {
 		return dueValue{}, 0, err
 	}
 	d := dueValue{Next: never, Rev: res.Header.Revision}
@@ -139,7 +143,7 @@ func (q *core) page(ctx context.Context, set etcd.KeySet) ([]etcd.KV, error) {
 	for limit := int64(promotePage); ; limit = limit/8 + 1 {
 		res, err := q.c.Get(ctx, set, etcd.WithLimit(limit))
 		if err == nil {
-			return res.KVs, nil
+			return res.KVs, onlyOf(set, res.KVs)
 		}
 		if !errors.Is(err, etcd.ErrBadReply) || limit == 1 {
 			return nil, err
