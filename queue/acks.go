@@ -183,7 +183,7 @@ func (c *consumer) pieces(cl *claim, ps []*part[*delivery]) (out []piece, jobs i
 			r[1]++
 			jobs++
 		}
-		ops := append([]etcd.Op{etcd.Delete(c.q.keys.span(cl.rec.Priority, r))}, c.q.releaseUnique(first.env)...)
+		ops := append([]etcd.Op{etcd.Delete(c.q.keys.exactly(cl.rec.Priority, r))}, c.q.releaseUnique(first.env)...)
 		out = append(out, piece{parts: ps[from:i], ops: ops})
 	}
 	return out, jobs

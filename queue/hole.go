@@ -34,8 +34,8 @@ func (q *core) nextJob(ctx context.Context, p int, r run) (pos int64, there bool
 	if !ok {
 		return r[1], false, nil
 	}
-	if _, pos, ok = q.keys.position(kv.Key); !ok {
-		return r[0], false, damaged(kv.Key, "is no position")
+	if _, pos, ok = q.keys.position(kv.Key); !ok { // somebody else's
+		return q.keys.behind(kv.Key), false, nil
 	}
 	return pos, true, nil
 }

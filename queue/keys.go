@@ -93,6 +93,14 @@ func (k keys) span(p int, r run) etcd.KeySet {
 	return etcd.Range(k.job(p, r[0]), k.job(p, r[1]))
 }
 
+// exactly is span, without what somebody else has put behind the last position.
+func (k keys) exactly(p int, r run) etcd.KeySet {
+	if r.len() == 1 {
+		return etcd.Key(k.job(p, r[0]))
+	}
+	return etcd.Range(k.job(p, r[0]), k.job(p, r[1]-1)+"\x00")
+}
+
 // position reads the key of a job in the log back.
 func (k keys) position(key string) (p int, pos int64, ok bool) {
 	rest, found := strings.CutPrefix(key, k.jobs())
@@ -111,29 +119,39 @@ func upTo(prefix string, from, t int64) etcd.KeySet {
 
 // timeOf reads the time that a key below prefix starts with. Of a key that starts
 // with none, it is the last one whose keys sort in front of it.
-func timeOf(prefix, key string) int64 {
+func timeOf(prefix, key string) int64 { return floor16(strings.TrimPrefix(key, prefix)) }
+
+// behind gives the first position whose key sorts behind one in the log, which may
+// be somebody else's.
+func (k keys) behind(key string) int64 {
+	rest := strings.TrimPrefix(key, k.jobs())
+	return min(floor16(rest[min(len(rest), len("0/")):]), maxPosition) + 1
+}
+
+// floor16 reads the number that s starts with, of which hex16 makes the same. If it
+// starts with none, it is the greatest of which hex16 sorts in front of it, or 0.
+func floor16(s string) int64 {
 	const digits = 16
-	rest := strings.TrimPrefix(key, prefix)
-	t := uint64(0)
+	n := uint64(0)
 	for i := range digits {
 		left := 4 * (digits - i) // bits
 		switch {
-		case i == len(rest) || rest[i] < '0':
-			t = max(t<<left, 1) - 1
-		case rest[i] <= '9':
-			t = t<<4 | uint64(rest[i]-'0')
+		case i == len(s) || s[i] < '0':
+			n = max(n<<left, 1) - 1
+		case s[i] <= '9':
+			n = n<<4 | uint64(s[i]-'0')
 			continue
-		case rest[i] < 'a':
-			t = (t<<4|10)<<(left-4) - 1
-		case rest[i] <= 'f':
-			t = t<<4 | uint64(rest[i]-'a'+10)
+		case s[i] < 'a':
+			n = (n<<4|10)<<(left-4) - 1
+		case s[i] <= 'f':
+			n = n<<4 | uint64(s[i]-'a'+10)
 			continue
 		default:
-			t = (t+1)<<left - 1
+			n = (n+1)<<left - 1
 		}
 		break
 	}
-	return int64(min(t, never))
+	return int64(min(n, never))
 }
 
 // onlyOf gives an error if one of the keys that were read is not of the set that
