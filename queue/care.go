@@ -15,10 +15,13 @@ func (c *consumer) buryDoomed(ctx context.Context) error {
 	c.mu.Unlock()
 	var failed []doom
 	var last error
-	for _, d := range doomed {
-		err := c.dead(ctx, d.d, d.reason, d.by, nil)
+	ms := make([]*move, len(doomed))
+	for i, d := range doomed {
+		ms[i] = c.burial(d.d, d.reason, d.by, nil)
+	}
+	for i, err := range c.moveAll(ctx, ms) {
 		if err != nil && !errors.Is(err, ErrClaimLost) && !errors.Is(err, ErrSettled) && !errors.Is(err, ErrNotFound) {
-			failed, last = append(failed, d), err
+			failed, last = append(failed, doomed[i]), err
 		}
 	}
 	c.mu.Lock()

@@ -48,6 +48,11 @@ func (c *consumer) nack(ctx context.Context, d *delivery, delay time.Duration, o
 
 // dead makes a job a dead letter.
 func (c *consumer) dead(ctx context.Context, d *delivery, reason, by string, opts []SettleOption) error {
+	return c.move(ctx, c.burial(d, reason, by, opts))
+}
+
+// burial is the move that makes a job a dead letter.
+func (c *consumer) burial(d *delivery, reason, by string, opts []SettleOption) *move {
 	o := settleWith(opts)
 	env := *d.env
 	if env.Attempts = d.attempt(); o.free || by == byExpired {
@@ -57,7 +62,7 @@ func (c *consumer) dead(ctx context.Context, d *delivery, reason, by string, opt
 		env.LastError = clip(fmt.Sprint(o.cause))
 	}
 	env.die(reason, by)
-	return c.move(ctx, &move{d: d, to: doomed, env: env, key: c.q.keys.dead(env.Died, env.ID)})
+	return &move{d: d, to: doomed, env: env, key: c.q.keys.dead(env.Died, env.ID)}
 }
 
 // die fills in what a dead letter tells.
@@ -74,16 +79,32 @@ func settleWith(opts []SettleOption) (o settleOptions) {
 	return o
 }
 
-func (c *consumer) move(ctx context.Context, m *move) error {
-	done, err := c.ask(m.d, m.to)
-	switch {
-	case errors.Is(err, errResolve):
-		return c.answered(m.d, c.resolve(ctx, m.d, m.to))
-	case done || err != nil:
-		return err
+func (c *consumer) move(ctx context.Context, m *move) error { return c.moveAll(ctx, []*move{m})[0] }
+
+// moveAll carries out moves, many in a commit.
+func (c *consumer) moveAll(ctx context.Context, ms []*move) []error {
+	errs := make([]error, len(ms))
+	var send []*move
+	var at []int
+	for i, m := range ms {
+		done, err := c.ask(m.d, m.to)
+		switch {
+		case errors.Is(err, errResolve):
+			errs[i] = c.answered(m.d, c.resolve(ctx, m.d, m.to))
+		case done || err != nil:
+			errs[i] = err
+		default:
+			m.val = m.env.encode()
+			send, at = append(send, m), append(at, i)
+		}
 	}
-	m.val = m.env.encode()
-	return c.answered(m.d, c.moves.do(ctx, m))
+	if len(send) == 0 {
+		return errs
+	}
+	for j, err := range c.moves.doAll(ctx, send) {
+		errs[at[j]] = c.answered(send[j].d, err)
+	}
+	return errs
 }
 
 const (
