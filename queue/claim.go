@@ -51,6 +51,10 @@ func (c *consumer) claimHead(ctx context.Context, pl plan) error {
 		c.hole = len(res.Results[3].Get.KVs) == 0
 		c.hold(n, rec, res)
 	default:
+		kv, _ := res.Results[0].Get.First()
+		if _, paused := res.Results[3].Get.First(); !paused && kv.ModRevision == head.mod {
+			return contradiction(kv.Key)
+		}
 		c.mu.Lock()
 		c.lastClaim = time.Now() // somebody else's
 		c.mu.Unlock()

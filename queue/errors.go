@@ -87,6 +87,12 @@ func damaged(key, format string, args ...any) error {
 	return fmt.Errorf("%w: key %.300q %s", ErrDamaged, key, fmt.Sprintf(format, args...))
 }
 
+// contradiction is the error of a refusal whose answer shows that all that was
+// compared is as it was. Without it the same would be tried again and again.
+func contradiction(key string) error {
+	return fmt.Errorf("%w: a transaction on %.200q was refused, and the answer does not show why", etcd.ErrBadReply, key)
+}
+
 // full marks an error that says that etcd has no space left.
 func full(err error) error {
 	if errors.Is(err, etcd.ErrNoSpace) && !errors.Is(err, ErrFull) {

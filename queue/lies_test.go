@@ -74,3 +74,73 @@ func TestAServerThatRepeatsWhatIsDueIsNotAskedWithoutRest(t *testing.T) {
 		w.ackAll(n.within(time.Minute, 1))
 	})
 }
+
+// contradict has transactions that match refused, with an answer that shows these
+// keys as they are, an empty name for one that is not there.
+func (w *world) contradict(c *etcd.Client, match func(*etcdtest.Request) bool, keys ...string) *etcdtest.Injected {
+	w.Helper()
+	st, err := c.Get(w.Context(), etcd.Key("x"))
+	require.NoError(w, err)
+	b64 := func(b []byte) string { return base64.StdEncoding.EncodeToString(b) }
+	var responses []string
+	for _, key := range keys {
+		kvs := ""
+		if kv, there := w.srv.Get(key); there {
+			kvs = fmt.Sprintf(`{"key":%q,"value":%q,"create_revision":"%d","mod_revision":"%d","version":"%d","lease":"%d"}`,
+				b64([]byte(key)), b64(kv.Value), kv.CreateRevision, kv.ModRevision, kv.Version, kv.Lease)
+		}
+		responses = append(responses, fmt.Sprintf(`{"response_range":{"kvs":[%s]}}`, kvs))
+	}
+	return w.srv.Inject(etcdtest.Fault{Path: txnPath, Match: match, Reply: etcdtest.TextReply(200, "application/json", fmt.Sprintf(
+		`{"header":{"cluster_id":"%d","member_id":"%d","revision":"%d","raft_term":"2"},"responses":[%s]}`,
+		st.Header.ClusterID, st.Header.MemberID, w.srv.Revision(), strings.Join(responses, ",")))})
+}
+
+// A refusal that shows that all that was compared is as it was.
+func TestAServerThatContradictsItselfIsNotAskedWithoutRest(t *testing.T) {
+	const head, tail = data + "c/head", data + "c/tail"
+	t.Run("a claim", func(t *testing.T) {
+		inBubble(t, func(w *world) {
+			n := w.node()
+			w.push(n.q, "a")
+			me := data + "c/consumer/" + n.ID()
+			in := w.contradict(n.c, func(r *etcdtest.Request) bool { return r.Puts(head) }, head, tail, me, data+"c/paused", data+"claim/none")
+			n.none(time.Minute)
+			require.LessOrEqual(w, in.Hits(), 200)
+			in.Remove()
+			w.ackAll(n.within(time.Minute, 1))
+		})
+	})
+	t.Run("a cancellation", func(t *testing.T) {
+		inBubble(t, func(w *world) {
+			q := w.queue()
+			id := w.push(q, "a")[0]
+			job := data + "jobs/0/0000000000000000"
+			removes := func(r *etcdtest.Request) bool { return len(r.Body) > 2 && r.Touches(job) && r.Touches(head) }
+			in := w.contradict(q.Client(), removes, job, head)
+			require.ErrorIs(w, q.Cancel(w.Context(), id), etcd.ErrBadReply)
+			require.Equal(w, 1, in.Hits())
+		})
+	})
+	t.Run("a purge", func(t *testing.T) {
+		inBubble(t, func(w *world) {
+			q := w.queue()
+			w.push(q, "a")
+			in := w.contradict(q.Client(), func(r *etcdtest.Request) bool { return r.Puts(head) }, head, tail, data+"purge/none")
+			_, err := q.Purge(w.Context(), queue.Ready)
+			require.ErrorIs(w, err, etcd.ErrBadReply)
+			require.Equal(w, 1, in.Hits())
+		})
+	})
+	t.Run("a hand-back", func(t *testing.T) {
+		inBubble(t, func(w *world) {
+			n := w.node()
+			w.push(n.q, "a", "b")
+			d := n.take(2)[0]
+			record := data + "claim/" + n.ID() + "/00000001"
+			in := w.contradict(n.c, func(r *etcdtest.Request) bool { return r.Puts(record) }, record)
+			require.Error(w, d.Return(w.Context()))
+			require.Equal(w, 1, in.Hits())
+		})
+	})
+}

@@ -137,6 +137,7 @@ func (q *core) passHead(ctx context.Context) (int, error) {
 		return 0, err
 	}
 	name := nonce(6)
+	var on [2]int64 // the revisions that were compared last
 	for {
 		headKV, ok := res.Results[0].Get.First()
 		head, err := q.sawHead(headKV, ok)
@@ -148,6 +149,10 @@ func (q *core) passHead(ctx context.Context) (int, error) {
 		if err != nil {
 			return 0, err
 		}
+		if on == [2]int64{head.mod, tail.mod} {
+			return 0, contradiction(q.keys.head())
+		}
+		on = [2]int64{head.mod, tail.mod}
 		next := head
 		next.Next = tail.Next
 		ops, n := q.notes(name, head, tail)
