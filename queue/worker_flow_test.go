@@ -266,7 +266,7 @@ func TestATimeoutWithoutMeasureIsNoBound(t *testing.T) {
 		q := queue.New[string](c, name)
 		w.push(q, "a")
 		handler := func(ctx context.Context, _ *queue.Delivery[string]) error {
-			time.Sleep(3 * queue.DefaultMaxClaimAge)
+			time.Sleep(queue.DefaultMaxClaimAge + time.Minute)
 			return context.Cause(ctx)
 		}
 		var outcomes []queue.Verdict
