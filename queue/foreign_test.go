@@ -43,7 +43,7 @@ func TestAForeignKeyBetweenNowAndTheDelayedJobsDoesNotHoldThemUp(t *testing.T) {
 		"a time without a job": func(now time.Time) string { return fmt.Sprintf("%016x", now.Add(time.Minute).UnixMilli()) },
 	} {
 		t.Run(what, func(t *testing.T) {
-			inBubbles(t, func(w *world) {
+			inBubble(t, func(w *world) {
 				q := w.queue()
 				key := data + "later/" + foreign(time.Now())
 				w.srv.Put(key, []byte("somebody else's"))
@@ -73,7 +73,7 @@ func TestAForeignKeyBetweenNowAndTheDelayedJobsDoesNotHoldThemUp(t *testing.T) {
 func TestAForeignKeyThatCannotBeMovedDoesNotHoldUpTheJobsBehindIt(t *testing.T) {
 	for _, where := range []string{"later", "inbox"} {
 		t.Run(where, func(t *testing.T) {
-			inBubbles(t, func(w *world) {
+			inBubble(t, func(w *world) {
 				q := w.queue()
 				_, err := q.Stats(w.Context())
 				require.NoError(w, err)
@@ -95,7 +95,7 @@ func TestAForeignKeyThatCannotBeMovedDoesNotHoldUpTheJobsBehindIt(t *testing.T) 
 				n := w.node()
 				w.ackAll(n.within(time.Minute, 3))
 				looks := w.srv.Inject(etcdtest.Fault{Match: func(r *etcdtest.Request) bool { return r.Touches(key) && !r.Touches(data+"c/head") }})
-				time.Sleep(10 * time.Minute)
+				time.Sleep(3 * time.Minute)
 				require.LessOrEqual(w, looks.Hits(), 30, "it does not spin")
 				kv, there := w.srv.Get(key)
 				require.True(w, there)
