@@ -159,8 +159,16 @@ func TestRunDoesNotLeadAgainBeforeItsFunctionHasReturned(t *testing.T) {
 func TestTheStopCallbackComesOnlyAfterAStart(t *testing.T) {
 	bothWays(t, func(w *world) {
 		a := w.campaign(stand(w.Session()), "a")
-		c := w.run(stand(w.Session()))
+		s := w.Session()
+		c := w.run(stand(s))
 		time.Sleep(time.Minute)
+		// Its campaigns fail, and it stands again.
+		require.True(w, w.Srv.Delete(w.line()[1]))
+		time.Sleep(time.Minute)
+		require.Len(w, w.line(), 2)
+		require.True(w, w.Srv.RevokeLease(int64(s.Lease())))
+		time.Sleep(time.Minute)
+		require.Len(w, w.line(), 2)
 		c.stop(errStop)
 		require.ErrorIs(w, <-c.done, errStop)
 		require.Empty(w, c.stopped, "it never led")
