@@ -160,3 +160,32 @@ func TestDoReleasesTheLockAlsoWhenItsContextHasEnded(t *testing.T) {
 		}
 	})
 }
+
+// It found what the lost holder left and is late to have it end; somebody else has
+// done so, the quarantine is over, and that one holds by now.
+func TestWhoIsLateToBeginAQuarantineDoesNotTouchTheNextHolder(t *testing.T) {
+	inBubble(t, func(w *world) {
+		other, s := w.apart()
+		h := w.acquire(quarantined(other))
+		_, err := lock.Break(w.Context(), other.Client(), "deploy", h.Token(), "stuck")
+		require.NoError(w, err)
+		w.ended(h)
+		// Its lease lasts for longer than that of the one who comes first.
+		w.Srv.Inject(etcdtest.Fault{Members: []int{1}, Path: "/v3/lease/grant", Times: 1, Delay: 3 * time.Second})
+		hold := make(chan struct{})
+		in := w.Srv.Inject(etcdtest.Fault{Members: []int{1}, Times: 1, Late: hold,
+			Match: func(r *etcdtest.Request) bool { return r.Puts(lock.Root + "deploy/held") }})
+		late := linetest.Start(w, func() (*lock.Handle, error) { return quarantined(s).TryAcquire(w.Context()) })
+		began := time.Now()
+		n := w.gets(w.start(w.Context(), quarantined(other)))
+		require.Less(w, time.Since(began), 33*time.Second)
+		require.Error(w, w.fails(late))
+		require.Equal(w, 1, in.Hits())
+		close(hold)
+		w.Settle()
+		w.release(n)
+		at := time.Now()
+		w.release(w.acquire(quarantined(other)))
+		require.Equal(w, at, time.Now(), "it was released")
+	}, three...)
+}
