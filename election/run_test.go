@@ -213,3 +213,22 @@ func TestRunGoesOnTryingWhileEtcdCantBeReached(t *testing.T) {
 		require.Empty(w, w.line())
 	})
 }
+
+func TestTheSessionThatRunMakesIsLikeTheOneThatWasLost(t *testing.T) {
+	bothWays(t, func(w *world) {
+		s := w.Session(etcd.WithTTL(7*time.Second), etcd.WithSafetyMargin(3*time.Second))
+		c := w.run(stand(s))
+		first := c.begins()
+		require.True(w, w.Srv.RevokeLease(int64(s.Lease())))
+		require.ErrorIs(w, w.Ended(first.ctx), etcd.ErrSessionRevoked)
+		first.finish <- nil
+		second := c.begins()
+		kv, _ := w.Srv.Get(w.line()[0])
+		require.NotEqual(w, int64(s.Lease()), kv.Lease)
+		require.Equal(w, 7*time.Second, w.Srv.Leases()[0].TTL)
+		require.LessOrEqual(w, time.Until(second.term.Deadline()), 4*time.Second)
+		c.stop(errStop)
+		second.finish <- nil
+		require.ErrorIs(w, <-c.done, errStop)
+	})
+}
