@@ -73,6 +73,11 @@ func TestTheEmbeddedServerConforms(t *testing.T) {
 	conformance.Run(t, inProcess)
 }
 
+func TestProcessesOf34Conform(t *testing.T) {
+	t.Parallel()
+	conformance.Run(t, processes("3.4", "3.4.21"))
+}
+
 func TestProcessesOf35Conform(t *testing.T) {
 	t.Parallel()
 	conformance.Run(t, processes("3.5", "3.5.35"))

@@ -19,7 +19,7 @@ import (
 )
 
 // Lines are the release lines there is a server of.
-var Lines = []string{"3.5", "3.6", "3.7"}
+var Lines = []string{"3.4", "3.5", "3.6", "3.7"}
 
 // Newest is the line that tests use where the version does not matter.
 const Newest = "3.7"

@@ -24,6 +24,14 @@ func (g *gateway) enableAuth(t testing.TB) {
 	g.post(t, "/v3/auth/enable", o{})
 }
 
+// hasNoAuthStatus checks that the call does not exist, as in 3.4.
+func (g *gateway) hasNoAuthStatus(t testing.TB) {
+	t.Helper()
+	if r := g.send(t, http.MethodPost, "/v3/auth/status", o{}); r.status != 404 || string(r.body) != "Not Found\n" {
+		t.Errorf("%d: %q", r.status, r.body)
+	}
+}
+
 func (g *gateway) token(t testing.TB, name, password string) string {
 	t.Helper()
 	return g.post(t, "/v3/auth/authenticate", o{"name": name, "password": password}).at("token").str(t)
@@ -37,7 +45,9 @@ func (g *gateway) as(t testing.TB, name, password string) *gateway {
 
 var authAdminFacts = topic{name: "users and roles", setUp: func(*testing.T, *gateway) {}, facts: []fact{
 	{"authentication is off at first, and needs root", func(t *testing.T, g *gateway) {
-		if n := g.post(t, "/v3/auth/status", o{}); n.at("enabled").exists() || n.at("authRevision").int64(t) == 0 {
+		if g.minor < 5 {
+			g.hasNoAuthStatus(t)
+		} else if n := g.post(t, "/v3/auth/status", o{}); n.at("enabled").exists() || n.at("authRevision").int64(t) == 0 {
 			t.Errorf("the status is %s", n)
 		}
 		g.refused(t, "/v3/auth/enable", o{}, 400, 9, "etcdserver: root user does not exist")
@@ -110,8 +120,15 @@ var authAdminFacts = topic{name: "users and roles", setUp: func(*testing.T, *gat
 		}
 		g.refused(t, "/v3/auth/role/get", o{"role": "none"}, 400, 9, "etcdserver: role name not found")
 	}},
-	{"a change makes an auth revision and no other", func(t *testing.T, g *gateway) {
+	{"a change makes an auth revision, which 3.4 does not tell, and no other", func(t *testing.T, g *gateway) {
 		rev := g.put(t, "k", "")
+		if g.minor < 5 {
+			g.hasNoAuthStatus(t)
+			if n := g.post(t, "/v3/auth/role/add", o{"name": "one more"}); revision(t, n) != rev {
+				t.Errorf("before was %d: %s", rev, n)
+			}
+			return
+		}
 		before := g.post(t, "/v3/auth/status", o{}).at("authRevision").int64(t)
 		g.post(t, "/v3/auth/role/add", o{"name": "one more"})
 		n := g.post(t, "/v3/auth/status", o{})
@@ -122,9 +139,12 @@ var authAdminFacts = topic{name: "users and roles", setUp: func(*testing.T, *gat
 	{"authentication is turned on and off by root", func(t *testing.T, g *gateway) {
 		g.enableAuth(t)
 		root := g.as(t, "root", rootPassword)
-		if n := root.post(t, "/v3/auth/status", o{}); !n.at("enabled").isTrue() {
+		if g.minor < 5 {
+			root.hasNoAuthStatus(t)
+		} else if n := root.post(t, "/v3/auth/status", o{}); !n.at("enabled").isTrue() {
 			t.Errorf("the status is %s", n)
 		}
+		g.refused(t, "/v3/kv/put", o{"key": g.key("k")}, 400, 3, nameEmpty)
 		root.refused(t, "/v3/auth/user/delete", o{"name": "root"}, 400, 3, "etcdserver: invalid auth management")
 		root.refused(t, "/v3/auth/role/delete", o{"role": "root"}, 400, 3, "etcdserver: invalid auth management")
 		root.refused(t, "/v3/auth/user/revoke", o{"name": "root", "role": "root"}, 400, 3, "etcdserver: invalid auth management")
@@ -149,10 +169,15 @@ var authTokenFacts = topic{name: "tokens", setUp: func(t *testing.T, g *gateway)
 		g.with("Authorization", "nonsense").refused(t, "/v3/kv/range", o{"key": g.key("k")}, 401, 16, badToken)
 		g.with("Authorization", "nonsense.1").refused(t, "/v3/kv/range", o{"key": g.key("k")}, 401, 16, badToken)
 	}},
-	{"a token works raw, and behind Bearer", func(t *testing.T, g *gateway) {
+	{"a token works raw, and since 3.5 behind Bearer", func(t *testing.T, g *gateway) {
 		token := g.token(t, "root", rootPassword)
 		g.with("Authorization", token).put(t, "k", "raw")
-		g.with("Authorization", "Bearer "+token).put(t, "k", "bearer")
+		bearer := g.with("Authorization", "Bearer "+token)
+		if g.minor < 5 {
+			bearer.refused(t, "/v3/kv/put", o{"key": g.key("k")}, 401, 16, badToken)
+			return
+		}
+		bearer.put(t, "k", "bearer")
 	}},
 	{"every authentication gives another token, and all are good", func(t *testing.T, g *gateway) {
 		one, two := g.token(t, "root", rootPassword), g.token(t, "root", rootPassword)
@@ -162,22 +187,26 @@ var authTokenFacts = topic{name: "tokens", setUp: func(t *testing.T, g *gateway)
 		g.with("Authorization", one).put(t, "k", "")
 		g.with("Authorization", two).put(t, "k", "")
 	}},
-	{"a WebSocket takes its token from the subprotocol, not from a header", func(t *testing.T, g *gateway) {
+	{"a WebSocket takes its token from the subprotocol, not from a header, and in 3.4 from nowhere", func(t *testing.T, g *gateway) {
 		root := g.as(t, "root", rootPassword)
 		w := root.watchSocket(t)
-		w.send(t, o{"create_request": o{"key": g.key("k")}})
-		n := w.next(t)
-		if !n.at("created").isTrue() || !n.at("canceled").isTrue() || n.at("cancel_reason").text() == "" || n.at("watch_id").int64(t) != -1 {
-			t.Errorf("with a header: %s", n)
-		}
+		g.isRefusedWatch(t, w, o{"key": g.key("k")}, "")
 		w = g.webSocket(t, "/v3/watch", "Bearer", g.token(t, "root", rootPassword))
+		if g.minor < 5 {
+			g.isRefusedWatch(t, w, o{"key": g.key("k")}, watchDenied)
+			return
+		}
 		w.watch(t, o{"key": g.key("k")})
 		root.put(t, "k", "")
 		w.events(t, 0, 1)
 	}},
-	{"a WebSocket takes its token from a cookie too", func(t *testing.T, g *gateway) {
+	{"a WebSocket takes its token from a cookie too, since 3.5", func(t *testing.T, g *gateway) {
 		root := g.as(t, "root", rootPassword)
 		w := g.with("Cookie", "token="+g.token(t, "root", rootPassword)).watchSocket(t)
+		if g.minor < 5 {
+			g.isRefusedWatch(t, w, o{"key": g.key("k")}, watchDenied)
+			return
+		}
 		w.watch(t, o{"key": g.key("k")})
 		root.put(t, "k", "")
 		w.events(t, 0, 1)

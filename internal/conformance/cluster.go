@@ -68,10 +68,17 @@ var maintenanceFacts = topic{name: "maintenance", facts: []fact{
 			t.Errorf("the snapshot has %d bytes, not whole sectors", len(data))
 		}
 	}},
-	{"a hash is a number, and one of the keys says up to which revision", func(t *testing.T, g *gateway) {
+	{"a hash is a number, and since 3.5 one of the keys says up to which revision", func(t *testing.T, g *gateway) {
 		rev := g.put(t, "k", "v")
 		if n := g.post(t, "/v3/maintenance/hash", o{}); n.at("hash").int(t) == 0 {
 			t.Errorf("the hash is %s", n)
+		}
+		if g.minor < 5 {
+			// There is no way to the hash of the keys.
+			if r := g.send(t, http.MethodPost, "/v3/maintenance/hashkv", o{}); r.status != 404 || string(r.body) != "Not Found\n" {
+				t.Errorf("%d: %q", r.status, r.body)
+			}
+			return
 		}
 		one, two := g.post(t, "/v3/maintenance/hashkv", o{}), g.post(t, "/v3/maintenance/hashkv", o{"revision": rev})
 		if one.at("hash").int(t) == 0 || one.at("hash").int(t) != two.at("hash").int(t) {

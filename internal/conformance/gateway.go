@@ -34,7 +34,7 @@ func b64(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) 
 // gateway speaks to one server within one test.
 type gateway struct {
 	Server
-	minor  int // of the version: 5, 6 or 7
+	minor  int // of the version: 4, 5, 6 or 7
 	target Target
 	http   *http.Client
 	header http.Header // sent with every request
@@ -186,7 +186,7 @@ func (g *gateway) isError(t testing.TB, path string, r reply, status, code int, 
 		t.Errorf("%s: message %q, want %q", path, got, message)
 	}
 	switch {
-	case g.minor == 5 && !n.at("error").is(n.at("message").value):
+	case g.minor < 6 && !n.at("error").is(n.at("message").value):
 		t.Errorf("%s: error and message are not the same: %s", path, r.body)
 	case g.minor > 5 && n.at("error").exists():
 		t.Errorf("%s: there is a member \"error\": %s", path, r.body)

@@ -59,7 +59,7 @@ var alarmFacts = topic{name: "a full server, by its alarm", options: Options{Quo
 		g.refused(t, "/v3/kv/put", o{"key": g.key("k")}, 429, 8, noSpace)
 		g.value(t, "k", "-")
 	}},
-	{"a txn with a put anywhere is refused, its untaken branch and its siblings included", func(t *testing.T, g *gateway) {
+	{"a txn with a put anywhere is refused, its untaken branch and, since 3.5, its siblings included", func(t *testing.T, g *gateway) {
 		never := a{o{"key": g.key("no"), "target": "VERSION", "version": "1"}}
 		for name, body := range map[string]o{
 			"taken":   {"success": a{g.opPut("k", "")}},
@@ -68,7 +68,11 @@ var alarmFacts = topic{name: "a full server, by its alarm", options: Options{Quo
 			"deep":    {"success": a{o{"request_txn": o{"compare": never, "success": a{g.opPut("b", "")}}}}},
 		} {
 			r := g.send(t, "POST", "/v3/kv/txn", body)
-			if r.status != 429 {
+			want := 429
+			if g.minor < 5 && (name == "sibling" || name == "deep") {
+				want = 200 // it does not look into nested txns
+			}
+			if r.status != want {
 				t.Errorf("%s: %d: %s", name, r.status, r.body)
 			}
 		}

@@ -72,7 +72,7 @@ func (g *gateway) stream(t testing.TB, path string, body any) *stream {
 	return pump(t, func() { cancel(); res.Body.Close() }, lines(res.Body))
 }
 
-// lines reads frames that end with a newline, as all do but 3.5's errors.
+// lines reads frames that end with a newline, as all do but the errors before 3.6.
 func lines(body io.Reader) func() (string, error) {
 	r := bufio.NewReader(body)
 	return func() (string, error) {
