@@ -55,7 +55,7 @@ func Run(t *testing.T, target Target) {
 	for _, tp := range []topic{
 		jsonFacts, errorFacts, putFacts, deleteFacts, rangeFacts, sortFacts,
 		txnFacts, nestedFacts, compareFacts, leaseFacts, leaseKeyFacts,
-		watchFacts, watchPastFacts, watchSizeFacts, webSocketFacts, postStreamFacts,
+		watchFacts, watchPastFacts, watchProgressFacts, watchSizeFacts, webSocketFacts, postStreamFacts,
 		limitFacts, maintenanceFacts, memberFacts, compactionFacts,
 		http2Facts, alarmFacts, quotaFacts, leaderlessFacts,
 		authAdminFacts, authTokenFacts, permissionFacts,

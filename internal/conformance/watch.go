@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 )
 
 var watchFacts = topic{name: "watches", facts: []fact{
@@ -231,26 +230,6 @@ var watchPastFacts = topic{name: "watches of the past and the future", facts: []
 		if e[0].at("prev_kv", "value").bytes(t) != "1" || e[1].at("prev_kv", "value").bytes(t) != "2" {
 			t.Errorf("the events are %v", e)
 		}
-	}},
-	{"progress is not answered while a watch catches up, and then it is", func(t *testing.T, g *gateway) {
-		first := g.put(t, "k", "0")
-		w := g.watchSocket(t)
-		w.watch(t, o{"key": g.key("k"), "start_revision": first})
-		w.events(t, 0, 1) // caught up now
-		deadline := time.Now().Add(patience)
-		for time.Now().Before(deadline) {
-			w.send(t, o{"progress_request": o{}})
-			select {
-			case f := <-w.frames:
-				n, err := parse([]byte(f))
-				if err != nil || n.at("result", "watch_id").int64(t) != -1 {
-					t.Errorf("the answer is %s", f)
-				}
-				return
-			case <-time.After(quiet):
-			}
-		}
-		t.Error("no answer")
 	}},
 }}
 
