@@ -122,3 +122,12 @@ func TestVersionsAreComparedAsNumbers(t *testing.T) {
 		require.Empty(t, parseVersion([]byte(body)), body)
 	}
 }
+
+func TestProgressIsBelievedSince358(t *testing.T) {
+	for version, want := range map[string]bool{
+		"3.4.0": false, "3.4.37": false, "3.5.0": false, "3.5.0-rc.1": false, "3.5.7": false, "3.5.8": true, "3.5.8-rc.0": true, "3.5.35": true,
+		"3.5.x": false, "3.6.0": true, "3.50.1": true, "4.0.0": true, "": false, "new": false,
+	} {
+		require.Equal(t, want, progressInStep(version), version)
+	}
+}

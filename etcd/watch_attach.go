@@ -53,7 +53,7 @@ func (cn *watchConn) create(a *attachment) {
 	if next := w.position().next(); w.placed() && (a.exact || next <= cn.rev) {
 		a.start = next
 	}
-	tell := !cn.link.duplex()
+	tell := !cn.inStep
 	cn.pending = append(cn.pending, pendingCreate{a, time.Now()})
 	cn.post(outMessage{create: true, id: a.id, body: appendWatchCreate(nil, cn.h.c.ns, w, a.id, a.start, tell)})
 }
@@ -224,6 +224,9 @@ func (h *watchHub) moveAgain(w *Watcher) {
 // onProgress takes in that every event up to rev has been sent to all watches
 // of the connection that were there when the server was asked.
 func (cn *watchConn) onProgress(rev int64) {
+	if !cn.inStep {
+		return // it may speak of events that are yet to come
+	}
 	cn.answers++
 	cn.progress = max(cn.progress, rev)
 	for a := range cn.catching {

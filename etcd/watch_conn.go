@@ -54,6 +54,7 @@ type watchConn struct {
 	good      bool   // a watch was created
 	member    uint64 // who is at the other end
 	rev       int64  // the highest revision in its headers
+	inStep    bool   // progress can be asked for, and what it says holds
 	progress  int64  // every event up to it was sent to all that are synced
 	asked     int    // how often progress was asked for, or where it can't be, checked
 	answers   int    // how often it was told

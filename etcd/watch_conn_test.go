@@ -44,7 +44,7 @@ func testConn(t testing.TB, rev int64) *watchConn {
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, c.Close()) })
 	cn := newWatchConn(c.watches, roleShared)
-	cn.ep, cn.link, cn.rev = c.eps.list[0], silentLink{}, rev
+	cn.ep, cn.link, cn.inStep, cn.rev = c.eps.list[0], silentLink{}, true, rev
 	c.watches.shared = cn
 	return cn
 }
@@ -224,7 +224,7 @@ func TestAWatchThatHasCaughtUpLeavesItsLaneEvenIfItsWayOutIsLost(t *testing.T) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	lane := newWatchConn(h, roleLane)
-	lane.ep, lane.link, lane.rev = shared.ep, silentLink{}, 9
+	lane.ep, lane.link, lane.inStep, lane.rev = shared.ep, silentLink{}, true, 9
 	h.lanes = append(h.lanes, lane)
 	w := testWatch(lane, 3)
 	require.NoError(t, play(t, lane, created(1, 9), told(9)))
@@ -240,7 +240,7 @@ func TestAWatchThatHasCaughtUpLeavesItsLaneEvenIfItsWayOutIsLost(t *testing.T) {
 
 	// A refusal on the way out is no reason to stay either.
 	h.c.tokens.credentials = func() (string, string) { return "u", "p" }
-	next.ep, next.link, next.rev, next.token = shared.ep, silentLink{}, 9, "t"
+	next.ep, next.link, next.inStep, next.rev, next.token = shared.ep, silentLink{}, true, 9, "t"
 	next.create(w.moving)
 	require.NoError(t, play(t, next, `{"result":{"header":{"cluster_id":"7","revision":"9"},"created":true,"canceled":true,"watch_id":"1","cancel_reason":"etcdserver: invalid auth token"}}`))
 	require.NotNil(t, w.moving)

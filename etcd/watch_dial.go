@@ -127,10 +127,12 @@ func (cn *watchConn) try(ep *endpoint) (watchLink, *failure) {
 		}
 		return nil, &failure{verdict: verdictRefused, err: &Error{Op: "watch", Endpoint: ep.url, Kind: ErrUnavailable, Err: err}}
 	}
+	inStep := link.duplex() && progressInStep(ep.version(ctx))
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	now := time.Now()
 	cn.ep, cn.token, cn.opened = ep, token, now
+	cn.inStep = inStep
 	cn.rev = hd.Revision
 	cn.retire = ep.watch.reprobe(link.transport(), ep.secure)
 	if until := renewBefore(token, now); !until.IsZero() && (cn.retire.IsZero() || until.Before(cn.retire)) {

@@ -86,7 +86,7 @@ func FuzzWatchFrame(f *testing.F) {
 		}
 		// Whatever was accepted can be handed to a connection.
 		cn := &watchConn{h: &watchHub{c: &Client{}, all: map[*Watcher]struct{}{}, holders: map[*Watcher]struct{}{}, share: 1 << 20, budget: 1 << 20},
-			link: silentLink{}, ep: &endpoint{}, atts: map[int64]*attachment{}, catching: map[*attachment]struct{}{}, tell: map[*attachment]struct{}{}, rev: 5}
+			link: silentLink{}, inStep: true, ep: &endpoint{}, atts: map[int64]*attachment{}, catching: map[*attachment]struct{}{}, tell: map[*attachment]struct{}{}, rev: 5}
 		cn.quit = func(error) {}
 		testWatch(cn, 0)
 		again := fr

@@ -42,7 +42,7 @@ func (cn *watchConn) write(link watchLink) error {
 		cn.h.mu.Lock()
 		out := cn.out
 		cn.out = nil
-		catching := len(cn.catching) > 0 && link.duplex()
+		catching := len(cn.catching) > 0 && cn.inStep
 		if catching && time.Since(asked) >= askWhile {
 			asked = time.Now()
 			out = append(out, cn.progressRequest())

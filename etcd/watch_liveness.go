@@ -123,7 +123,7 @@ func (cn *watchConn) inspect(link watchLink) error {
 	}
 	cn.rev = max(cn.rev, hd.Revision)
 	switch {
-	case !link.duplex():
+	case !cn.inStep:
 		cn.presumeSynced()
 	case len(cn.atts) > 0 && hd.Revision > cn.progress:
 		cn.post(cn.progressRequest())

@@ -44,7 +44,10 @@ type Option func(*options)
 
 // WithVersion makes the server answer like that etcd version, for example
 // "3.5.35". What differs between 3.5, 3.6 and 3.7 follows from its second
-// number; a version that is not understood answers like 3.7.
+// number; a version that is not understood answers like 3.7. Of 3.4 and of the
+// first of 3.5 only their watches differ: they tell of progress before the
+// events, and 3.4 takes no token over a WebSocket and names no other reason for
+// refusing a watch than the want of a permission.
 func WithVersion(version string) Option { return func(o *options) { o.version = version } }
 
 // WithMembers makes a cluster of n members, at least one. They answer at

@@ -73,12 +73,15 @@ func (s *Server) mayTouchLease(l *login, id int64, kind int) *Error {
 	return nil
 }
 
-// refusedWatch is the reason that a refused watch is cancelled for, or "". The
-// versions from 3.6 on put the gRPC code before it.
+// refusedWatch is the reason that a refused watch is cancelled for, or "". For
+// 3.4 it is the same whatever is wrong with the token.
 func (s *Server) refusedWatch(l *login, sp span) string {
 	err := s.mayRead(l, sp)
 	if err == nil {
 		return ""
+	}
+	if s.minor < 5 {
+		err = errPermDenied
 	}
 	return "rpc error: code = " + codeNames[err.Code] + " desc = " + err.Message
 }

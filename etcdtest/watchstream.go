@@ -134,7 +134,11 @@ func (ws *watchStream) create(r *watchCreate) {
 	// The token is looked at anew for every watch: one that has run out lets
 	// the watches that are there live, and refuses new ones.
 	if reason := s.refusedWatch(s.logIn(ws.member, ws.token), r.span); reason != "" {
-		ws.refuse(reason)
+		id := int64(-1)
+		if s.minor < 5 {
+			id = r.id
+		}
+		ws.send(&watchMessage{header: ws.header(), id: id, created: true, canceled: true, reason: reason})
 		return
 	}
 	if r.empty() {
@@ -182,8 +186,13 @@ func (ws *watchStream) cancel(id int64) {
 }
 
 // progressAll answers a progress request for the whole stream, but only if
-// every watcher of it has caught up.
+// every watcher of it has caught up. Before 3.5.8 it is answered whatever is
+// still to come.
 func (ws *watchStream) progressAll() {
+	if s := ws.srv; s.minor < 5 || s.minor == 5 && s.patch < 8 {
+		ws.send(&watchMessage{header: ws.header(), id: -1})
+		return
+	}
 	for _, w := range ws.watchers {
 		if !w.synced || ws.srv.viewRev(ws.member) < w.start || w.behind && ws.srv.stallWatches {
 			return
