@@ -26,6 +26,20 @@ func TestAWatchIsRefusedToAUserWhoMayNot(t *testing.T) {
 	})
 }
 
+func TestARefusedWatchLeavesNoStreamOpen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv, c := withUser(t)
+		postOnly(srv)
+		watch(t, c, etcd.Key("mine"))
+		for range 3 {
+			_, err := c.Watch(context.Background(), etcd.Key("yours"))
+			require.ErrorIs(t, err, etcd.ErrPermissionDenied)
+		}
+		synctest.Wait()
+		require.Equal(t, 1, srv.WatchStreams())
+	})
+}
+
 func TestWatchesOutliveTheirToken(t *testing.T) {
 	for _, via := range []string{"websocket", "stream"} {
 		t.Run(via, func(t *testing.T) {
@@ -72,10 +86,10 @@ func TestAWrongPasswordIsSaidAtOnce(t *testing.T) {
 
 // withUser gives a server that asks for a password, and a client of a user who
 // may read and write the key "mine".
-func withUser(t *testing.T) (*etcdtest.Server, *etcd.Client) {
+func withUser(t *testing.T, opts ...etcdtest.Option) (*etcdtest.Server, *etcd.Client) {
 	t.Helper()
 	ctx := context.Background()
-	srv := etcdtest.Start(t)
+	srv := etcdtest.Start(t, opts...)
 	admin := newClient(t, srv)
 	require.NoError(t, admin.UserAdd(ctx, "root", "rootpw"))
 	require.NoError(t, admin.UserGrantRole(ctx, "root", "root"))

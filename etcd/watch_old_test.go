@@ -1,6 +1,7 @@
 package etcd_test
 
 import (
+	"context"
 	"fmt"
 	"testing"
 	"testing/synctest"
@@ -35,4 +36,53 @@ func TestAWatchLosesNothingWhereProgressOvertakesEvents(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestAWatchOf34IsMadeThoughAWebSocketKnowsNoUserThere(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv, c := withUser(t, etcdtest.WithVersion("3.4.21"))
+		mine := watch(t, c, etcd.Key("mine"))
+		logins := srv.Requests()["/v3/auth/authenticate"]
+		for range 3 {
+			_, err := c.Watch(context.Background(), etcd.Key("yours"))
+			require.ErrorIs(t, err, etcd.ErrPermissionDenied)
+			require.ErrorContains(t, err, `watch "yours"`)
+		}
+		require.Equal(t, logins, srv.Requests()["/v3/auth/authenticate"], "the token was good for the other")
+		synctest.Wait()
+		require.Equal(t, 1, srv.WatchStreams())
+		srv.Put("mine", nil)
+		require.Len(t, collect(t, mine, 1), 1, "the others go on")
+	})
+}
+
+func TestAForbiddenWatchOf34IsAnErrorSoon(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv, c := withUser(t, etcdtest.WithVersion("3.4.21"))
+		begin := time.Now()
+		_, err := c.Watch(context.Background(), etcd.Key("yours"))
+		require.ErrorIs(t, err, etcd.ErrPermissionDenied)
+		require.Less(t, time.Since(begin), time.Second)
+		mine := watch(t, c, etcd.Key("mine"))
+		srv.Put("mine", nil)
+		require.Len(t, collect(t, mine, 1), 1)
+	})
+}
+
+func TestAWatchOf34IsMadeThoughAuthenticationWasSwitchedOnAMomentAgo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := etcdtest.Start(t, etcdtest.WithVersion("3.4.21"))
+		c := newClient(t, srv, asRoot("secret"))
+		first := watch(t, c, etcd.Key("a")) // over a connection without a token
+		require.NoError(t, c.UserAdd(t.Context(), "root", "secret"))
+		require.NoError(t, c.RoleAdd(t.Context(), "root"))
+		require.NoError(t, c.UserGrantRole(t.Context(), "root", "root"))
+		require.NoError(t, c.AuthEnable(t.Context()))
+
+		second := watch(t, c, etcd.Key("a"))
+		_, err := c.Put(t.Context(), "a", nil)
+		require.NoError(t, err)
+		require.Len(t, collect(t, first, 1), 1)
+		require.Len(t, collect(t, second, 1), 1)
+	})
 }

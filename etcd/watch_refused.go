@@ -1,8 +1,13 @@
 package etcd
 
+import "errors"
+
 // onRefused takes in that the server did not create a watch.
 func (cn *watchConn) onRefused(a *attachment, f *watchFrame) {
 	delete(cn.atts, a.id)
+	if !cn.link.duplex() {
+		cn.cancel(a.id) // the server leaves the stream open
+	}
 	cn.over(a, f)
 }
 
@@ -32,7 +37,7 @@ func (cn *watchConn) over(a *attachment, f *watchFrame) {
 		default:
 			h.end(w, w.compacted(f.compact))
 		}
-	case staleTokenReason(f.reason) && w.stale < maxStale && h.c.tokens.drop(cn.token):
+	case cn.lacksToken(a, f) && h.c.tokens.drop(cn.token):
 		// There was no token where authentication has just been switched on.
 		w.stale++
 		if cn.token != "" && !cn.good && cn.link.transport() == viaWebSocket {
@@ -59,6 +64,24 @@ func (cn *watchConn) over(a *attachment, f *watchFrame) {
 		cn.stop(errIdle)
 	}
 }
+
+// lacksToken reports whether a may have been refused because of the token of
+// the connection, so that another one may help.
+func (cn *watchConn) lacksToken(a *attachment, f *watchFrame) bool {
+	if staleTokenReason(f.reason) {
+		return a.w.stale < maxStale
+	}
+	// 3.4 says of every refusal that a permission is missing, and to a
+	// WebSocket, whose token it does not take, always. Unlike its successors it
+	// names the watch. Where the token has been good for one it can be believed.
+	return f.id != allWatches && errors.Is(refused(f.reason).Kind, ErrPermissionDenied) &&
+		a.created == 0 && (!cn.good || cn.token == "") && a.w.stale < maxDenied
+}
+
+// maxDenied is how often in a row a watch may be refused by a 3.4 before that
+// is its error: once over a WebSocket, and once more over another transport,
+// whose token may have run out.
+const maxDenied = 2
 
 // maxStale is how often in a row a watch may be refused because of its token
 // before that is its error.
