@@ -123,7 +123,8 @@ func (c *Client) Hash(ctx context.Context, endpoint string) (*HashResult, error)
 }
 
 // HashKV gives the hash of all keys and their history up to revision (0: the
-// present) as the member at endpoint, one of the client's, has them.
+// present) as the member at endpoint, one of the client's, has them. etcd 3.4
+// gives ErrUnsupported.
 func (c *Client) HashKV(ctx context.Context, endpoint string, revision int64) (*HashResult, error) {
 	if revision < 0 {
 		return nil, invalid("hashkv", "", errors.New("negative revision"))

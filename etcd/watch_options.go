@@ -38,5 +38,6 @@ func Bulky() WatchOption { return watchOption(func(o *watchOptions) { o.bulky = 
 // WithProgress makes Next also return when the watch has come further without
 // an event: Events.Events is then empty and Events.Revision says how far. It
 // comes every few seconds as long as the cluster's revision grows; where a
-// proxy leaves only plain requests, every ten minutes or as the server is set.
+// proxy leaves only plain requests, and with servers before 3.5.8, every ten
+// minutes or as the server is set.
 func WithProgress() WatchOption { return watchOption(func(o *watchOptions) { o.progress = true }) }
