@@ -65,4 +65,18 @@ const (
 	ObserverHopeful = false
 	// RunHasty resigns before its function has returned.
 	RunHasty = false
+
+	// Of sequences: a process ...
+
+	// SequenceLooseCompare changes a sequence whatever others have made of it.
+	SequenceLooseCompare = false
+	// SequenceForgetsNonces takes its own change, whose reply was lost, for another's.
+	SequenceForgetsNonces = false
+	// SequenceLeavesNoTrace leaves the sequence alone where a NextIn's own If does
+	// not hold.
+	SequenceLeavesNoTrace = false
+	// SequenceStartsAgain creates a sequence although its mark shows that it existed.
+	SequenceStartsAgain = false
+	// SequenceStarvesNextIn lets a NextIn wait for as long as others want numbers.
+	SequenceStarvesNextIn = false
 )

@@ -34,4 +34,11 @@ var (
 	HeirDoubts      bool
 	ObserverHopeful bool
 	RunHasty        bool
+
+	// Of sequences.
+	SequenceLooseCompare  bool
+	SequenceForgetsNonces bool
+	SequenceLeavesNoTrace bool
+	SequenceStartsAgain   bool
+	SequenceStarvesNextIn bool
 )
