@@ -79,4 +79,20 @@ const (
 	SequenceStartsAgain = false
 	// SequenceStarvesNextIn lets a NextIn wait for as long as others want numbers.
 	SequenceStarvesNextIn = false
+
+	// Of queues: a process ...
+
+	// QueueLooseClaim claims although its presence is gone.
+	QueueLooseClaim = false
+	// QueueTakesFromLiving takes the claims of a consumer that is there.
+	QueueTakesFromLiving = false
+	// QueueBlamesNeighbours makes a dead letter of a job that has not crashed alone.
+	QueueBlamesNeighbours = false
+	// QueueLooseAckWith does not look whether the job of an AckWith is there.
+	QueueLooseAckWith = false
+	// QueueMovesTwice moves a job whether or not somebody else has moved it.
+	QueueMovesTwice = false
+	// QueueForgetsBatches takes its own batch, whose reply was lost, for one that was
+	// not applied.
+	QueueForgetsBatches = false
 )

@@ -41,4 +41,12 @@ var (
 	SequenceLeavesNoTrace bool
 	SequenceStartsAgain   bool
 	SequenceStarvesNextIn bool
+
+	// Of queues.
+	QueueLooseClaim       bool
+	QueueTakesFromLiving  bool
+	QueueBlamesNeighbours bool
+	QueueLooseAckWith     bool
+	QueueMovesTwice       bool
+	QueueForgetsBatches   bool
 )
