@@ -60,7 +60,11 @@ func (e *Error) Error() string {
 	if e.Lost {
 		b.WriteString(ErrLost.Error() + ": ")
 	}
-	b.WriteString(e.Err.Error())
+	if e.Err == nil {
+		b.WriteString("failed")
+	} else {
+		b.WriteString(e.Err.Error())
+	}
 	return b.String()
 }
 

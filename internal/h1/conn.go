@@ -98,8 +98,11 @@ func (c *conn) readHead() (head, error) {
 	for range maxInterim + 1 {
 		end, seen := 0, 0
 		for {
-			if end = headEnd(c.buf[c.r:c.w], seen); end > 0 {
+			if end = headEnd(c.buf[c.r:c.w], seen); end > 0 && speaksHTTP(c.buf[c.r:c.w]) {
 				break
+			}
+			if !speaksHTTP(c.buf[c.r:c.w]) {
+				return head{}, notHTTP(c.buf[c.r:c.w], !c.reused)
 			}
 			if seen = c.w - c.r; seen >= maxHead {
 				return head{}, malformed("head without an end")

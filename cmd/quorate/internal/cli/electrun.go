@@ -55,11 +55,7 @@ func (a *app) elect(c *cobra.Command, f electFlags, name string, command []strin
 		}
 		return err
 	}
-	defer func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(l.ctx), a.patience())
-		defer cancel()
-		_ = s.Close(ctx) // what it cannot revoke now runs out by itself
-	}()
+	defer a.closeSession(l.ctx, s)
 	l.waits()
 	defer func() { l.tell.Stop() }()
 	meta := map[string]string{"command": filepath.Base(command[0])}

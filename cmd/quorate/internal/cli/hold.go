@@ -26,6 +26,22 @@ func (a *app) session(ctx context.Context, client *etcd.Client, f lockFlags) (*e
 	return etcd.NewSession(ctx, client, etcd.WithTTL(f.ttl), etcd.WithSafetyMargin(f.grace+f.slack()))
 }
 
+// lostPatience bounds the end of a session that was lost. Its lease is gone or
+// soon runs out, whether it is revoked or not, and mostly it was lost because
+// nobody answers.
+const lostPatience = 500 * time.Millisecond
+
+// closeSession ends the session. What it cannot revoke now runs out by itself.
+func (a *app) closeSession(ctx context.Context, s *etcd.Session) {
+	long := a.patience()
+	if s.Err() != nil {
+		long = min(long, lostPatience)
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), long)
+	defer cancel()
+	_ = s.Close(ctx)
+}
+
 // errWaited is the cause of a context that --timeout ended.
 var errWaited = errors.New("--timeout is over")
 

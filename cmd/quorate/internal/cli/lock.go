@@ -202,11 +202,7 @@ func (a *app) lock(c *cobra.Command, f lockFlags, locks, command []string) (err 
 		}
 		return err
 	}
-	defer func() {
-		ctx, cancel := context.WithTimeout(ctx, a.patience())
-		defer cancel()
-		_ = s.Close(ctx) // what it cannot revoke now runs out by itself
-	}()
+	defer a.closeSession(ctx, s)
 	h, err := a.acquire(waiting, s, f, locks, command[0])
 	if err != nil {
 		return err

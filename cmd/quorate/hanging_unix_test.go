@@ -1,0 +1,37 @@
+//go:build unix
+
+package main
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/quorate/quorate/etcdtest"
+)
+
+// Its lease is over: there is nothing left to be told to a server that hangs.
+func TestWhoseCommandHasEndedAfterALossDoesNotWaitForAServerThatHangs(t *testing.T) {
+	t.Parallel()
+	for _, args := range [][]string{
+		lockArgs("hanging --json --ttl 3s", helperCommand("read")...),
+		electArgs("hanging --json --once --ttl 3s", helperCommand("read")...),
+	} {
+		t.Run(args[0], func(t *testing.T) {
+			t.Parallel()
+			srv := etcdtest.Start(t)
+			url, err := srv.Listen()
+			require.NoError(t, err)
+			q := command(t, append([]string{"--endpoints", url, "--command-timeout", "1m"}, args...)...).begin()
+			q.expect("ready")
+			srv.Pause(0)
+			waitUntil(t, func() bool { return strings.Contains(q.stderr.String(), `"lost"`) })
+			began := time.Now()
+			require.Equal(t, 76, q.code(), q.stderr)
+			require.Less(t, time.Since(began), 4*time.Second) // 5 s was how long it waited
+			srv.Resume(0)
+		})
+	}
+}
