@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/quorate/quorate/election"
 	"github.com/quorate/quorate/etcd"
 	"github.com/quorate/quorate/etcdtest"
 )
@@ -71,6 +72,33 @@ func TestAnHeirThatDiesIsFollowedByTheNext(t *testing.T) {
 		require.Greater(w, n.Token(), a.Token())
 		w.Srv.Resume(1)
 		w.resign(n)
+		require.Empty(w, w.line())
+	}, three...)
+}
+
+// The heir's word is carried over with the leadership, so it must be the one that
+// stands there: where somebody has changed it meanwhile nothing is handed over.
+func TestAnHeirWhoseKeyWasChangedInThatMomentIsNotMadeLeaderByAnOldWord(t *testing.T) {
+	bothWays(t, func(w *world) {
+		a := w.campaign(stand(w.At(1)), "a")
+		b := w.start(w.Context(), stand(w.At(0)), "b")
+		heir := w.start(w.Context(), stand(w.At(0)), "heir")
+		to := w.waiting(stand(w.At(0)), "heir")
+		hold := make(chan struct{})
+		in := w.Srv.Inject(etcdtest.Fault{Members: []int{1}, Path: "/v3/kv/txn", Times: 1, Hold: hold})
+		done := make(chan error, 1)
+		go func() { done <- a.Transfer(w.Context(), to) }()
+		require.NoError(w, in.Await(w.Context(), 1))
+		word := []byte(`{"kind":"candidate","value":"bmV3"}`) // as another program may write it: "new"
+		_, err := w.ClientAt(0).Put(w.Context(), to.Key, word, etcd.IgnoreLease())
+		require.NoError(w, err)
+		close(hold)
+		require.ErrorIs(w, <-done, election.ErrNoCandidate)
+		bTerm := w.leads(b) // a has resigned
+		w.waits(heir)
+		require.Equal(w, to.Key, w.waiting(stand(w.At(0)), "new").Key)
+		w.resign(bTerm)
+		w.resign(w.leads(heir))
 		require.Empty(w, w.line())
 	}, three...)
 }

@@ -159,8 +159,16 @@ func TestRunDoesNotLeadAgainBeforeItsFunctionHasReturned(t *testing.T) {
 func TestTheStopCallbackComesOnlyAfterAStart(t *testing.T) {
 	bothWays(t, func(w *world) {
 		a := w.campaign(stand(w.Session()), "a")
-		c := w.run(stand(w.Session()))
+		s := w.Session()
+		c := w.run(stand(s))
 		time.Sleep(time.Minute)
+		// Its campaigns fail, and it stands again.
+		require.True(w, w.Srv.Delete(w.line()[1]))
+		time.Sleep(time.Minute)
+		require.Len(w, w.line(), 2)
+		require.True(w, w.Srv.RevokeLease(int64(s.Lease())))
+		time.Sleep(time.Minute)
+		require.Len(w, w.line(), 2)
 		c.stop(errStop)
 		require.ErrorIs(w, <-c.done, errStop)
 		require.Empty(w, c.stopped, "it never led")
@@ -203,5 +211,24 @@ func TestRunGoesOnTryingWhileEtcdCantBeReached(t *testing.T) {
 		sh.finish <- nil
 		require.ErrorIs(w, <-c.done, errStop)
 		require.Empty(w, w.line())
+	})
+}
+
+func TestTheSessionThatRunMakesIsLikeTheOneThatWasLost(t *testing.T) {
+	bothWays(t, func(w *world) {
+		s := w.Session(etcd.WithTTL(7*time.Second), etcd.WithSafetyMargin(3*time.Second))
+		c := w.run(stand(s))
+		first := c.begins()
+		require.True(w, w.Srv.RevokeLease(int64(s.Lease())))
+		require.ErrorIs(w, w.Ended(first.ctx), etcd.ErrSessionRevoked)
+		first.finish <- nil
+		second := c.begins()
+		kv, _ := w.Srv.Get(w.line()[0])
+		require.NotEqual(w, int64(s.Lease()), kv.Lease)
+		require.Equal(w, 7*time.Second, w.Srv.Leases()[0].TTL)
+		require.LessOrEqual(w, time.Until(second.term.Deadline()), 4*time.Second)
+		c.stop(errStop)
+		second.finish <- nil
+		require.ErrorIs(w, <-c.done, errStop)
 	})
 }

@@ -64,6 +64,10 @@ func TestAProclaimedValueIsSeenByAllAndKeepsTheTerm(t *testing.T) {
 			require.Equal(w, v, string(l.Value))
 			require.Equal(w, "b", l.Metadata["zone"])
 		}
+		said := []byte("four")
+		require.NoError(w, term.Proclaim(w.Context(), said))
+		term.Value()[0], said[0] = 'X', 'X' // the caller's own, both of them
+		require.Equal(w, "four", string(term.Value()))
 		require.True(w, w.guarded(w.Client(), term))
 		w.resign(term)
 		require.ErrorIs(w, term.Proclaim(w.Context(), nil), election.ErrResigned)

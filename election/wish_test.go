@@ -135,3 +135,34 @@ func TestRunFollowsTheLatestWish(t *testing.T) {
 		<-c.done
 	}, three...)
 }
+
+// Who has left since it was looked at cannot be asked for, nor made leader; nor can
+// who stands there by now under the same key.
+func TestAWishForACandidateThatHasLeftIsRefusedAndNotWrittenDown(t *testing.T) {
+	bothWays(t, func(w *world) {
+		client := w.Client()
+		a := w.campaign(stand(w.Session()), "a")
+		e := stand(w.Session())
+		for _, again := range []bool{false, true} {
+			ctx, cancel := context.WithCancel(w.Context())
+			b := w.start(ctx, e, "b")
+			st, err := election.Look(w.Context(), client, name)
+			require.NoError(w, err)
+			cancel()
+			w.fails(b)
+			if again {
+				_, err := client.Put(w.Context(), st.Candidates[0].Key, []byte(`{"kind":"candidate"}`), etcd.WithLease(st.Candidates[0].Lease))
+				require.NoError(w, err)
+			}
+			before, _ := w.Srv.Get(st.Leader.Key)
+			require.ErrorIs(w, election.Ask(w.Context(), client, name, *st.Leader, st.Candidates[0]), election.ErrChanged)
+			err = election.Depose(w.Context(), client, name, *st.Leader, st.Candidates[0])
+			require.ErrorIs(w, err, election.ErrNoCandidate)
+			now, _ := w.Srv.Get(st.Leader.Key)
+			require.Equal(w, before.ModRevision, now.ModRevision)
+			require.NoError(w, a.Err())
+		}
+		require.True(w, w.guarded(client, a))
+		w.resign(a)
+	})
+}

@@ -36,8 +36,9 @@ func ListAt(revision int64) ListOption {
 // List gives the keys of set in order, reading them page by page, all as of
 // one revision, so that the listing is consistent however long it takes. Pages
 // become smaller where they would exceed Config.MaxReplyBytes. If
-// that revision is compacted on the way, the last step gives ErrCompacted. An
-// error is given once and ends the sequence.
+// that revision is compacted on the way, the last step gives ErrCompacted; if a
+// page does not go on from the one before, it gives ErrBadReply. An error is
+// given once and ends the sequence.
 func (c *Client) List(ctx context.Context, set KeySet, opts ...ListOption) iter.Seq2[KV, error] {
 	o := listOptions{page: defaultPage}
 	for _, opt := range opts {
@@ -69,12 +70,16 @@ func (c *Client) List(ctx context.Context, set KeySet, opts ...ListOption) iter.
 				yield(KV{}, err)
 				return
 			}
+			if !getsOn(rest, r) {
+				yield(KV{}, &Error{Op: "list", On: set.String(), Kind: ErrBadReply, Err: errShape("a page does not go on from the one before")})
+				return
+			}
 			for _, kv := range r.KVs {
 				if !yield(kv, nil) {
 					return
 				}
 			}
-			if !r.More || len(r.KVs) == 0 {
+			if !r.More {
 				return
 			}
 			if rev == 0 {
@@ -86,6 +91,18 @@ func (c *Client) List(ctx context.Context, set KeySet, opts ...ListOption) iter.
 			}
 		}
 	}
+}
+
+// getsOn reports whether a page has keys of rest, in order, and at least one if
+// more are to come: a server that says otherwise would be asked for ever.
+func getsOn(rest KeySet, r *GetResult) bool {
+	sp := rest.span()
+	for i, kv := range r.KVs {
+		if !sp.contains(kv.Key) || i > 0 && kv.Key <= r.KVs[i-1].Key {
+			return false
+		}
+	}
+	return !r.More || len(r.KVs) > 0
 }
 
 // after gives what of s sorts behind the key k, and whether that can be

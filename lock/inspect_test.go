@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -24,8 +25,9 @@ func TestHolderAndWaitersTellWhoIsThereAndSinceWhen(t *testing.T) {
 		h := w.acquire(m)
 		time.Sleep(time.Minute)
 		var waiting []<-chan acquired
-		for range 3 {
-			waiting = append(waiting, w.start(w.Context(), lock.New(w.Session(), "deploy")))
+		for i := range 3 {
+			meta := lock.WithMetadata(map[string]string{"build": strconv.Itoa(i)})
+			waiting = append(waiting, w.start(w.Context(), lock.New(w.Session(), "deploy", meta)))
 		}
 		holder, err := m.Holder(w.Context())
 		require.NoError(w, err)
@@ -44,6 +46,9 @@ func TestHolderAndWaitersTellWhoIsThereAndSinceWhen(t *testing.T) {
 			require.Equal(w, i+1, c.Position)
 			require.Equal(w, "writer", c.Kind)
 			require.True(w, since.Add(time.Minute).Equal(c.Since))
+			require.Equal(w, host, c.Host)
+			require.Equal(w, os.Getpid(), c.PID)
+			require.Equal(w, map[string]string{"build": strconv.Itoa(i)}, c.Metadata)
 		}
 		w.release(h)
 		for _, c := range waiting {

@@ -140,6 +140,7 @@ func TestAWaitThatTimesOutSaysWhoHoldsTheLockAndLeavesTheLine(t *testing.T) {
 		require.NotEmpty(w, le.By)
 		require.Equal(w, h.Token(), le.By[0].Token, "the one who holds it, not the one in front")
 		require.Contains(w, err.Error(), `lock: acquire "deploy"`)
+		require.Contains(w, err.Error(), le.By[0].String())
 		require.Len(w, w.line("deploy"), 2)
 		w.release(h)
 		w.release(w.gets(second))

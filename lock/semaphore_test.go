@@ -209,15 +209,19 @@ func TestSomebodyElsesBytesInASemaphoreAreAnErrorThatNamesTheKey(t *testing.T) {
 	bothWays(t, func(w *world) {
 		sem := lock.NewSemaphore(w.Session(), "licences", 4)
 		w.release(w.acquire(permits{sem, 1}))
-		key := lock.Root + "licences/694d9a7c1f0b2e05"
-		w.Srv.Put(key, []byte("garbage"))
-		_, err := sem.Acquire(w.Context(), 1)
-		require.ErrorIs(w, err, lock.ErrMismatch)
-		require.ErrorContains(w, err, key)
-		w.Srv.Delete(key)
+		for _, name := range []string{"694d9a7c1f0b2e05", "a", "zzz"} {
+			key := lock.Root + "licences/" + name
+			w.Srv.Put(key, []byte("garbage"))
+			for _, get := range []func(context.Context, int64) (*lock.Handle, error){sem.Acquire, sem.TryAcquire} {
+				_, err := get(w.Context(), 1)
+				require.ErrorIs(w, err, lock.ErrMismatch)
+				require.ErrorContains(w, err, key)
+			}
+			require.True(w, w.Srv.Delete(key))
+		}
 		settings := lock.Root + "licences/settings"
 		w.Srv.Put(settings, []byte("garbage"))
-		_, err = sem.Acquire(w.Context(), 1)
+		_, err := sem.Acquire(w.Context(), 1)
 		require.ErrorIs(w, err, lock.ErrMismatch)
 		require.ErrorContains(w, err, settings)
 		kv, _ := w.Srv.Get(settings)

@@ -58,6 +58,9 @@ func takeAcks(waiting []*part[*delivery]) int {
 		if d.env.Unique != "" {
 			bytes += 2*(len(d.c.q.keys.data)+len(d.env.Unique)) + 256
 		}
+		if !claims[d.claim] {
+			bytes += removalBytes(d.claim, maxAckGaps)
+		}
 		if claims[d.claim] = true; n == maxAcks || len(claims) > maxAckParts || n > 0 && bytes > MaxJobBytes {
 			return n
 		}
@@ -180,7 +183,7 @@ func (c *consumer) pieces(cl *claim, ps []*part[*delivery]) (out []piece, jobs i
 			r[1]++
 			jobs++
 		}
-		ops := append([]etcd.Op{etcd.Delete(c.q.keys.span(cl.rec.Priority, r))}, c.q.releaseUnique(first.env)...)
+		ops := append([]etcd.Op{etcd.Delete(c.q.keys.exactly(cl.rec.Priority, r))}, c.q.releaseUnique(first.env)...)
 		out = append(out, piece{parts: ps[from:i], ops: ops})
 	}
 	return out, jobs
@@ -207,6 +210,9 @@ func (c *consumer) removal(cl *claim, rest []run) etcd.Txn {
 	}
 	return t
 }
+
+// removalBytes is about how many bytes a removal takes that compares so many pieces.
+func removalBytes(cl *claim, pieces int) int { return (2*pieces + 4) * (len(cl.key) + 32) }
 
 // ackedGroup settles the acks of one nested transaction.
 func (c *consumer) ackedGroup(ctx context.Context, st *ackFlight, g *ackGroup, res *etcd.TxnResult) {

@@ -32,6 +32,7 @@ func (q *core) remove(ctx context.Context, j Job) error {
 		Else: []etcd.Op{etcd.Get(key)},
 	}
 	p, pos, inLog := q.keys.position(j.key)
+	on := int64(0) // the head's revision that is compared
 	if inLog {
 		// It must not be claimed in the same moment: what a claim of it would
 		// change is compared.
@@ -47,7 +48,8 @@ func (q *core) remove(ctx context.Context, j Job) error {
 		case pos < s.head.Next[p]:
 			return errMoved // claimed since it was read
 		default:
-			t.If = append(t.If, etcd.IfModRevision(etcd.Key(q.keys.head()), etcd.Equal, s.head.mod))
+			on = s.head.mod
+			t.If = append(t.If, etcd.IfModRevision(etcd.Key(q.keys.head()), etcd.Equal, on))
 			t.Else = append(t.Else, etcd.Get(etcd.Key(q.keys.head())))
 		}
 	}
@@ -66,9 +68,13 @@ func (q *core) remove(ctx context.Context, j Job) error {
 			if err != nil {
 				return err
 			}
-			if pos < head.Next[p] {
+			switch {
+			case pos < head.Next[p]:
 				return errMoved // claimed
+			case head.mod == on:
+				return contradiction(j.key)
 			}
+			on = head.mod
 			t.If[len(t.If)-1] = etcd.IfModRevision(etcd.Key(q.keys.head()), etcd.Equal, head.mod)
 		case there && kv.ModRevision == j.mod || !try.doubt():
 			return errMoved

@@ -15,10 +15,13 @@ func (c *consumer) buryDoomed(ctx context.Context) error {
 	c.mu.Unlock()
 	var failed []doom
 	var last error
-	for _, d := range doomed {
-		err := c.dead(ctx, d.d, d.reason, d.by, nil)
+	ms := make([]*move, len(doomed))
+	for i, d := range doomed {
+		ms[i] = c.burial(d.d, d.reason, d.by, nil)
+	}
+	for i, err := range c.moveAll(ctx, ms) {
 		if err != nil && !errors.Is(err, ErrClaimLost) && !errors.Is(err, ErrSettled) && !errors.Is(err, ErrNotFound) {
-			failed, last = append(failed, d), err
+			failed, last = append(failed, doomed[i]), err
 		}
 	}
 	c.mu.Lock()
@@ -28,17 +31,30 @@ func (c *consumer) buryDoomed(ctx context.Context) error {
 	return last
 }
 
+// cleanPage is how many records are removed in one commit.
+const cleanPage = 30
+
+// toClean gives claims that are settled, as many as one request takes, and what
+// their records hold.
+func (c *consumer) toClean() (cls []*claim, rests [][]run) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	bytes := 0
+	for _, cl := range c.finished {
+		bytes += removalBytes(cl, min(len(cl.rec.Runs), maxAckGaps))
+		if n := len(cls); n == cleanPage || n > 0 && bytes > MaxJobBytes {
+			break
+		}
+		cls, rests = append(cls, cl), append(rests, cl.rec.Runs)
+	}
+	return cls, rests
+}
+
 // clean removes the records of claims that are settled.
 func (c *consumer) clean(ctx context.Context) error {
-	c.mu.Lock()
-	n := min(len(c.finished), 30)
-	cls := append([]*claim(nil), c.finished[:n]...)
-	rests := make([][]run, n)
-	for i, cl := range cls {
-		rests[i] = cl.rec.Runs
-	}
-	c.mu.Unlock()
+	cls, rests := c.toClean()
 	var t etcd.Txn
+	var sent, around []int
 	for i, cl := range cls {
 		removal := c.removal(cl, rests[i])
 		if len(rests[i]) > maxAckGaps { // more than one transaction can compare
@@ -46,29 +62,61 @@ func (c *consumer) clean(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			if removal = c.removal(cl, nil); !empty {
-				removal.Then = nil
+			if !empty {
+				around = append(around, i)
+				continue
+			}
+			removal = c.removal(cl, nil)
+		}
+		t.Then, sent = append(t.Then, etcd.Nest(removal)), append(sent, i)
+	}
+	if len(sent) > 0 {
+		res, err := c.q.c.Txn(ctx, t, etcd.Alone())
+		if err != nil {
+			return err // repeated: it only deletes what is ours and empty
+		}
+		for k, i := range sent {
+			if !res.Results[k].Txn.Succeeded {
+				// It was removed before, or taken away; or something stands in its
+				// range that was not claimed.
+				around = append(around, i)
 			}
 		}
-		t.Then = append(t.Then, etcd.Nest(removal))
 	}
-	res, err := c.q.c.Txn(ctx, t, etcd.Alone())
-	if err != nil {
-		return err // repeated: it only deletes what is ours and empty
+	for _, i := range around {
+		if err := c.cleanAround(ctx, cls[i], rests[i]); err != nil {
+			return err
+		}
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.finished = c.finished[n:]
-	for i, cl := range cls {
-		if !res.Results[i].Txn.Succeeded {
-			// It was removed before, or taken away; or a job that nobody can
-			// have put there stands in its range, and goes with the consumer.
-			c.q.log.Debug("queue claim record was not removed", "queue", c.q.name, "key", cl.key)
-		}
+	c.finished = c.finished[len(cls):]
+	for _, cl := range cls {
 		c.removed(cl)
 	}
 	c.touch() // also where they were known to be gone
 	return nil
+}
+
+// cleanAround removes the record of a claim that is settled if all that stands in
+// its range is somebody else's. A job that nobody can have put there goes with the
+// consumer.
+func (c *consumer) cleanAround(ctx context.Context, cl *claim, rest []run) error {
+	for _, r := range rest {
+		for r.len() > 0 {
+			pos, there, err := c.q.nextJob(ctx, cl.rec.Priority, r)
+			if err != nil {
+				return err
+			}
+			if there {
+				c.q.log.Debug("queue claim record was not removed", "queue", c.q.name, "key", cl.key)
+				return nil
+			}
+			r[0] = pos
+		}
+	}
+	_, err := c.q.c.Txn(ctx, c.removal(cl, nil), etcd.Alone())
+	return err
 }
 
 // vacant reports whether nothing is left of runs in front of the head. Positions

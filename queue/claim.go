@@ -51,6 +51,10 @@ func (c *consumer) claimHead(ctx context.Context, pl plan) error {
 		c.hole = len(res.Results[3].Get.KVs) == 0
 		c.hold(n, rec, res)
 	default:
+		kv, _ := res.Results[0].Get.First()
+		if _, paused := res.Results[3].Get.First(); !paused && kv.ModRevision == head.mod {
+			return contradiction(kv.Key)
+		}
 		c.mu.Lock()
 		c.lastClaim = time.Now() // somebody else's
 		c.mu.Unlock()
@@ -127,22 +131,19 @@ func (c *consumer) claimFree(ctx context.Context, pl plan) error {
 // firstOf finds the first job that is left in a record.
 func (c *consumer) firstOf(ctx context.Context, rec record) (first, rest []run, err error) {
 	for i, r := range rec.Runs {
-		res, err := c.q.c.Get(ctx, c.q.keys.span(rec.Priority, r), etcd.WithLimit(1), etcd.KeysOnly())
-		if err != nil {
-			return nil, nil, err
+		for r.len() > 0 {
+			pos, there, err := c.q.nextJob(ctx, rec.Priority, r)
+			if err != nil {
+				return nil, nil, err
+			}
+			if r[0] = pos; !there {
+				continue
+			}
+			if pos+1 < r[1] {
+				rest = []run{{pos + 1, r[1]}}
+			}
+			return []run{{pos, pos + 1}}, append(rest, rec.Runs[i+1:]...), nil
 		}
-		kv, ok := res.First()
-		if !ok {
-			continue
-		}
-		_, pos, ok := c.q.keys.position(kv.Key)
-		if !ok {
-			return nil, nil, damaged(kv.Key, "is no position")
-		}
-		if pos+1 < r[1] {
-			rest = []run{{pos + 1, r[1]}}
-		}
-		return []run{{pos, pos + 1}}, append(rest, rec.Runs[i+1:]...), nil
 	}
 	return nil, nil, nil
 }

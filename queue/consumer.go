@@ -19,13 +19,13 @@ type Consumer[T any] struct {
 }
 
 // ID is the consumer's name in the queue, as Job.Consumer tells it.
-func (c *Consumer[T]) ID() string { return c.id }
+func (c *Consumer[T]) ID() string { return c.made().id }
 
 // Context ends with the consumer; context.Cause tells why.
-func (c *Consumer[T]) Context() context.Context { return c.life }
+func (c *Consumer[T]) Context() context.Context { return c.made().life }
 
 // Err tells why the consumer has ended, or nil.
-func (c *Consumer[T]) Err() error { return c.over() }
+func (c *Consumer[T]) Err() error { return c.made().over() }
 
 // Receive gives up to n jobs, at least one: those at hand, or else the first
 // that come. It sleeps until there are any. What it has claimed when ctx ends
@@ -34,6 +34,7 @@ func (c *Consumer[T]) Err() error { return c.over() }
 // ErrFull says that etcd has no space left for a claim; call it again. When the
 // consumer has ended, the error answers for the cause.
 func (c *Consumer[T]) Receive(ctx context.Context, n int) ([]*Delivery[T], error) {
+	c = c.made()
 	for {
 		ds, err := c.receive(ctx, n)
 		if err != nil {
@@ -43,7 +44,7 @@ func (c *Consumer[T]) Receive(ctx context.Context, n int) ([]*Delivery[T], error
 		for _, d := range ds {
 			v, err := c.codec.Decode(d.env.payload)
 			if err != nil {
-				c.burn(d, byUnreadable, "the value cannot be decoded: "+err.Error())
+				c.burn(d, byUnreadable, fmt.Sprint("the value cannot be decoded: ", err))
 				continue
 			}
 			j := d.env.job(Claimed, d.key, d.mod)
@@ -64,6 +65,9 @@ func (c *Consumer[T]) Receive(ctx context.Context, n int) ([]*Delivery[T], error
 // that could not be removed is left to the session, which removes it as soon as it
 // can.
 func (c *Consumer[T]) Close(ctx context.Context) error {
+	if c = c.made(); c.unmade() {
+		return c.q.fail("close", errUnmadeConsumer)
+	}
 	return c.q.fail("close", c.close(ctx))
 }
 
@@ -95,7 +99,8 @@ type consumer struct {
 	buf       []*delivery
 	asked     int   // how many more jobs those in Receive want
 	resting   bool  // nothing is claimed in advance until somebody is in Receive
-	failure   error // for the next Receive
+	failure   error // what went wrong last, for those in Receive
+	failures  int   // how often something has
 	view      view
 	claims    map[int64]*claim
 	records   map[int64]etcd.KV // claim records of ours that the watch has shown
@@ -127,7 +132,7 @@ func (q *core) consumer(s *etcd.Session, opts []ConsumerOption) (*consumer, erro
 	switch {
 	case q.bad != nil:
 		return nil, q.bad
-	case s == nil:
+	case s == nil || s.Client() == nil:
 		return nil, errors.New("no session")
 	case err != nil:
 		return nil, err
@@ -189,6 +194,9 @@ func (c *consumer) receive(ctx context.Context, n int) ([]*delivery, error) {
 		return nil, fmt.Errorf("%d jobs were asked for", n)
 	}
 	asked := min(n, maxAsked)
+	c.mu.Lock()
+	before := c.failures // what went wrong before is of no interest
+	c.mu.Unlock()
 	for {
 		if err := pace.Over(ctx); err != nil {
 			return nil, err
@@ -202,14 +210,16 @@ func (c *consumer) receive(ctx context.Context, n int) ([]*delivery, error) {
 			return nil, ErrConsumerClosed
 		}
 		ds, expired := c.giveOut(n)
-		err, changed := c.failure, c.changed
-		c.failure = nil
+		var err error
+		if c.failures != before {
+			err = c.failure
+		}
 		if len(ds) == 0 && err == nil {
 			c.asked += asked
 			c.resting = false
 			c.touch()
-			changed = c.changed
 		}
+		changed := c.changed
 		c.mu.Unlock()
 		for _, d := range expired {
 			c.burn(d, byExpired, ErrExpired.Error())
@@ -221,7 +231,7 @@ func (c *consumer) receive(ctx context.Context, n int) ([]*delivery, error) {
 			return nil, err
 		}
 		both, cancel := c.bind(ctx)
-		c.awaitBuffer(both, changed)
+		c.awaitBuffer(both, changed, before)
 		cancel()
 		c.mu.Lock()
 		c.asked -= asked
@@ -229,12 +239,13 @@ func (c *consumer) receive(ctx context.Context, n int) ([]*delivery, error) {
 	}
 }
 
-// awaitBuffer waits until there is something for a Receive.
-func (c *consumer) awaitBuffer(ctx context.Context, changed <-chan struct{}) {
+// awaitBuffer waits until there is something for a Receive that began when so much
+// had gone wrong.
+func (c *consumer) awaitBuffer(ctx context.Context, changed <-chan struct{}, before int) {
 	for ctx.Err() == nil {
 		await(ctx, changed, time.Time{})
 		c.mu.Lock()
-		done := len(c.buf) > 0 || c.failure != nil || c.stopping
+		done := len(c.buf) > 0 || c.failures != before || c.stopping
 		changed = c.changed
 		c.mu.Unlock()
 		if done {

@@ -132,3 +132,27 @@ func TestAKeyAmongTheDelayedThatTellsNoTimeDoesNotHideTheOthers(t *testing.T) {
 		require.Equal(w, "?", string(kv.Value))
 	})
 }
+
+// After a change of the codec perhaps: the consumer's other tasks do not wait for
+// a commit each.
+func TestManyValuesThatCannotBeDecodedBecomeDeadLettersTogether(t *testing.T) {
+	inBubbles(t, func(w *world) {
+		c := w.client()
+		bad := make([][]byte, 500)
+		for i := range bad {
+			bad[i] = []byte("{no json")
+		}
+		_, err := queue.New[[]byte](c, name).EnqueueMany(w.Context(), bad)
+		require.NoError(w, err)
+		w.push(w.queue(), "fine")
+		n := w.node()
+		require.Less(w, w.requests(func() {
+			ds, err := n.Receive(w.Context(), 600)
+			require.NoError(w, err)
+			w.ackAll(ds)
+			time.Sleep(time.Minute)
+		}), 60)
+		require.EqualValues(w, 500, w.stats(n.q).Dead)
+		w.audit()
+	})
+}

@@ -26,7 +26,7 @@ type Delivery[T any] struct {
 // Token is a number that is greater with every later claim of the job, for
 // whoever protects something else than etcd.
 func (d *Delivery[T]) Token() int64 {
-	if d.d == nil {
+	if d.byHand() {
 		return 0
 	}
 	return d.d.claim.token
@@ -35,7 +35,7 @@ func (d *Delivery[T]) Token() int64 {
 // Guard holds as long as the claim does and the job is not settled. It goes into
 // a transaction of the caller's. After Return it is not to be used any more.
 func (d *Delivery[T]) Guard() etcd.Cmp {
-	if d.d == nil {
+	if d.byHand() {
 		return etcd.AllOf(etcd.Exists(etcd.Key(Root)), etcd.Missing(etcd.Key(Root))) // never
 	}
 	return d.d.guard()
@@ -45,7 +45,7 @@ func (d *Delivery[T]) Guard() etcd.Cmp {
 // that were claimed with it; context.Cause tells why: ErrClaimLost, ErrClaimAge,
 // ErrSettled, ErrConsumerGone, ErrConsumerClosed, or the end of the session.
 func (d *Delivery[T]) Context() context.Context {
-	if d.d == nil {
+	if d.byHand() {
 		return context.Background()
 	}
 	return d.d.claim.ctx
@@ -54,7 +54,7 @@ func (d *Delivery[T]) Context() context.Context {
 // Err tells why the claim is over, or nil. It looks at the session's clock, so
 // it is right even where a timer is late.
 func (d *Delivery[T]) Err() error {
-	if d.d == nil {
+	if d.byHand() {
 		return nil
 	}
 	return d.d.lost()
@@ -110,6 +110,7 @@ func (d *Delivery[T]) Return(ctx context.Context) error {
 // together, in one commit. The error joins those of single jobs; the others are
 // done.
 func (c *Consumer[T]) Ack(ctx context.Context, ds ...*Delivery[T]) error {
+	c = c.made()
 	own, err := c.own(ds)
 	if err != nil {
 		return c.q.fail("ack", err)
@@ -124,6 +125,7 @@ func (c *Consumer[T]) Ack(ctx context.Context, ds ...*Delivery[T]) error {
 // Return gives jobs back that were not begun, as Delivery.Return does: those of
 // one claim in one commit.
 func (c *Consumer[T]) Return(ctx context.Context, ds ...*Delivery[T]) error {
+	c = c.made()
 	own, err := c.own(ds)
 	if err == nil {
 		err = c.giveBack(ctx, own)
@@ -133,9 +135,15 @@ func (c *Consumer[T]) Return(ctx context.Context, ds ...*Delivery[T]) error {
 
 // own gives the deliveries without the type of their values.
 func (c *Consumer[T]) own(ds []*Delivery[T]) ([]*delivery, error) {
+	if c.unmade() {
+		return nil, errUnmadeConsumer
+	}
 	out := make([]*delivery, len(ds))
 	for i, d := range ds {
-		if d == nil || d.d == nil || d.d.c != c.consumer {
+		switch {
+		case d.byHand():
+			return nil, errNotReceived
+		case d.d.c != c.consumer:
 			return nil, errors.New("a delivery is another consumer's")
 		}
 		out[i] = d.d
@@ -146,10 +154,17 @@ func (c *Consumer[T]) own(ds []*Delivery[T]) ([]*delivery, error) {
 // errNotReceived: the delivery was made by hand.
 var errNotReceived = errors.New("the delivery was not received from a Consumer")
 
+// byHand reports whether no Consumer gave d.
+func (d *Delivery[T]) byHand() bool { return d == nil || d.d == nil }
+
 // settle settles d as f does.
 func (d *Delivery[T]) settle(op string, f func(*delivery) error) error {
-	if d.d == nil {
-		return &Error{Op: op, Job: d.ID, Err: errNotReceived}
+	if d.byHand() {
+		e := &Error{Op: op, Err: errNotReceived}
+		if d != nil {
+			e.Job = d.ID
+		}
+		return e
 	}
 	return d.d.c.q.failJob(op, d.ID, f(d.d))
 }

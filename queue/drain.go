@@ -42,9 +42,13 @@ const (
 func (q *core) drain(ctx context.Context, p int, r run, must []etcd.Cmp) (int, error) {
 	n := 0
 	for r.len() > 0 {
-		res, err := q.c.Get(ctx, q.keys.span(p, r), etcd.WithLimit(drainPage))
+		set := q.keys.span(p, r)
+		res, err := q.c.Get(ctx, set, etcd.WithLimit(drainPage))
 		if errors.Is(err, etcd.ErrBadReply) { // too large at once
-			res, err = q.c.Get(ctx, q.keys.span(p, r), etcd.WithLimit(1))
+			res, err = q.c.Get(ctx, set, etcd.WithLimit(1))
+		}
+		if err == nil {
+			err = onlyOf(set, res.KVs)
 		}
 		if err != nil {
 			return n, err
@@ -55,10 +59,10 @@ func (q *core) drain(ctx context.Context, p int, r run, must []etcd.Cmp) (int, e
 		var release []etcd.Op
 		end, count := r[0], 0
 		for _, kv := range res.KVs {
-			if _, pos, ok := q.keys.position(kv.Key); ok {
-				end = pos + 1
+			end = q.keys.behind(kv.Key)
+			if _, _, ok := q.keys.position(kv.Key); ok {
+				count++
 			}
-			count++
 			if env, err := decodeEnvelope(kv.Value); err == nil {
 				release = append(release, q.releaseUnique(env)...)
 			}
@@ -67,9 +71,6 @@ func (q *core) drain(ctx context.Context, p int, r run, must []etcd.Cmp) (int, e
 			}
 		}
 		page := run{r[0], end}
-		if page.len() <= 0 {
-			return n, damaged(res.KVs[0].Key, "is no position")
-		}
 		var try attempts
 		done, err, _ := try.send(ctx, q.c, etcd.Txn{If: must, Then: append([]etcd.Op{etcd.Delete(q.keys.span(p, page))}, release...)})
 		if err != nil {

@@ -39,8 +39,7 @@ func (s *dueSearch) next(k keys) (set etcd.KeySet, last bool) {
 	if s.low >= end {
 		return set, true
 	}
-	t, _ := timeOf(k.laters(), s.low)
-	s.to = min(k.laters()+hex16(t+s.span), end)
+	s.to = min(k.laters()+hex16(timeOf(k.laters(), s.low)+s.span), end)
 	return etcd.Range(s.low, s.to), false
 }
 

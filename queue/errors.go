@@ -59,7 +59,9 @@ func (e *Error) Error() string {
 	if e.Job != "" {
 		b.WriteString(" job " + e.Job)
 	}
-	b.WriteString(": " + e.Err.Error())
+	if e.Err != nil {
+		b.WriteString(": " + e.Err.Error())
+	}
 	return b.String()
 }
 
@@ -83,6 +85,12 @@ func (e *DuplicateError) Is(target error) bool { return target == ErrDuplicate }
 // damaged is the error of a key that does not hold what it must.
 func damaged(key, format string, args ...any) error {
 	return fmt.Errorf("%w: key %.300q %s", ErrDamaged, key, fmt.Sprintf(format, args...))
+}
+
+// contradiction is the error of a refusal whose answer shows that all that was
+// compared is as it was. Without it the same would be tried again and again.
+func contradiction(key string) error {
+	return fmt.Errorf("%w: a transaction on %.200q was refused, and the answer does not show why", etcd.ErrBadReply, key)
 }
 
 // full marks an error that says that etcd has no space left.

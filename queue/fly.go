@@ -161,7 +161,7 @@ func (q *core) refusedBatch(ctx context.Context, st *flightState, f *flight[*uni
 		return false, q.fence(ctx, st, f, q.compose(st.b.on, nil))
 	}
 	if q.dropFailed(st.b, f, res) == 0 {
-		return false, fmt.Errorf("%w: a batch on %.200q was refused, and the answer does not show why", etcd.ErrBadReply, q.keys.tail())
+		return false, contradiction(q.keys.tail())
 	}
 	*st = flightState{}
 	return false, nil

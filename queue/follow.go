@@ -19,7 +19,7 @@ func (c *consumer) followControl(ctx context.Context) error {
 	res, err := c.q.c.Txn(ctx, etcd.Txn{Then: []etcd.Op{
 		etcd.Get(etcd.Prefix(k.control())),
 		etcd.Get(etcd.Prefix(k.claims()), etcd.KeysOnly()),
-		etcd.Get(etcd.Prefix(k.laters()), etcd.WithLimit(1), etcd.KeysOnly()),
+		etcd.Get(upTo(k.laters(), 0, never), etcd.WithLimit(1), etcd.KeysOnly()),
 	}})
 	if err != nil {
 		return err
@@ -83,7 +83,7 @@ func (c *consumer) takeIn(res *etcd.TxnResult) error {
 	}
 	v.dueRev, v.soon, v.nextDue = res.Header.Revision, nil, never
 	if kv, ok := res.Results[2].Get.First(); ok {
-		v.nextDue, _ = timeOf(k.laters(), kv.Key) // somebody else's bytes: behind them there may be something
+		v.nextDue = timeOf(k.laters(), kv.Key)
 	}
 	v.listed = true
 	return nil

@@ -92,6 +92,54 @@ func TestReadyJobsArePurgedEvenWhenEtcdIsFull(t *testing.T) {
 	})
 }
 
+// What is at hand is filled up when nobody is in Receive. If that fails, it is no
+// answer to whoever comes long after.
+func TestAnEtcdThatWasFullOnceIsNoErrorOfALaterReceive(t *testing.T) {
+	inBubbles(t, func(w *world) {
+		q, n := w.queue(), w.node(queue.Prefetch(10))
+		w.push(q, numbered(4)...)
+		w.ackAll(n.take(4))
+		w.settle()
+		full := w.srv.Inject(etcdtest.Fault{Path: txnPath,
+			Refuse: &etcdtest.Error{Code: etcdtest.ResourceExhausted, Message: "etcdserver: mvcc: database space exceeded"},
+			Match:  func(r *etcdtest.Request) bool { return r.Puts(data+"c/head") && r.Touches(data+"c/consumer/"+n.ID()) },
+		})
+		w.push(q, numbered(20)...)
+		require.NoError(w, full.Await(w.Context(), 1))
+		_, err := q.Purge(w.Context(), queue.Ready)
+		require.NoError(w, err)
+		full.Remove()
+		w.settle()
+		time.Sleep(time.Hour)
+		n.none(time.Minute)
+		w.push(q, "x")
+		require.NoError(w, n.takeOne().Ack(w.Context()))
+	})
+}
+
+// Every Receive that waits for a claim is told that it failed.
+func TestAllWhoWaitAreToldThatEtcdIsFull(t *testing.T) {
+	inBubbles(t, func(w *world) {
+		q, n := w.queue(), w.node()
+		errs := make(chan error, 3)
+		for range 3 {
+			go func() {
+				_, err := n.Receive(w.Context(), 1)
+				errs <- err
+			}()
+		}
+		w.settle()
+		w.srv.Inject(etcdtest.Fault{Path: txnPath,
+			Refuse: &etcdtest.Error{Code: etcdtest.ResourceExhausted, Message: "etcdserver: mvcc: database space exceeded"},
+			Match:  func(r *etcdtest.Request) bool { return r.Puts(data+"c/head") && r.Touches(data+"c/consumer/"+n.ID()) },
+		})
+		w.push(q, numbered(5)...)
+		for range 3 {
+			require.ErrorIs(w, <-errs, queue.ErrFull)
+		}
+	})
+}
+
 func TestADelayedClaimThatFoundEtcdFullIsMadeLater(t *testing.T) {
 	inBubble(t, func(w *world) {
 		q, n := w.queue(), w.node()

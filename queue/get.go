@@ -19,13 +19,10 @@ func (q *core) get(ctx context.Context, id string) (Job, error) {
 		return Job{}, ErrNotFound
 	}
 	var j Job
-	err := again(ctx, func() (err error) {
+	err := anew(ctx, func() error {
 		s, err := q.look(ctx)
 		if err == nil {
 			j, err = q.getFrom(ctx, s, id)
-		}
-		if errors.Is(err, etcd.ErrCompacted) {
-			return errMoved // up to a revision after that one; the next is newer
 		}
 		return err
 	})

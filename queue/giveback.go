@@ -114,7 +114,7 @@ func (c *consumer) giveBackOf(ctx context.Context, cl *claim, ds []*delivery) er
 			keep.Runs = nil
 		}
 		rev, now, err := c.q.handBack(ctx, &try, cl.key, mod, rec, give, keep)
-		if now != nil && now.CreateRevision == cl.token { // the record is not as we knew it
+		if now != nil && now.CreateRevision == cl.token && now.ModRevision != mod { // the record is not as we knew it
 			if next, derr := decodeRecord(now.Key, now.Value); derr == nil {
 				c.mu.Lock()
 				cl.rec.Runs, cl.mod = next.Runs, now.ModRevision

@@ -22,7 +22,11 @@ func (q *core) nextJob(ctx context.Context, p int, r run) (pos int64, there bool
 	if r.len() <= 0 {
 		return r[0], false, nil
 	}
-	res, err := q.c.Get(ctx, q.keys.span(p, r), etcd.WithLimit(1), etcd.KeysOnly())
+	set := q.keys.span(p, r)
+	res, err := q.c.Get(ctx, set, etcd.WithLimit(1), etcd.KeysOnly())
+	if err == nil {
+		err = onlyOf(set, res.KVs)
+	}
 	if err != nil {
 		return r[0], false, err
 	}
@@ -30,8 +34,8 @@ func (q *core) nextJob(ctx context.Context, p int, r run) (pos int64, there bool
 	if !ok {
 		return r[1], false, nil
 	}
-	if _, pos, ok = q.keys.position(kv.Key); !ok {
-		return r[0], false, damaged(kv.Key, "is no position")
+	if _, pos, ok = q.keys.position(kv.Key); !ok { // somebody else's
+		return q.keys.behind(kv.Key), false, nil
 	}
 	return pos, true, nil
 }

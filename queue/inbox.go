@@ -78,7 +78,7 @@ func (c *consumer) promoteInbox(ctx context.Context) error {
 	if len(kvs) == 0 {
 		return nil
 	}
-	if err := c.q.promote(ctx, kvs, false); err != nil {
+	if _, err := c.q.promote(ctx, kvs, false); err != nil {
 		return err
 	}
 	c.mu.Lock()
@@ -88,7 +88,8 @@ func (c *consumer) promoteInbox(ctx context.Context) error {
 }
 
 // emptyInbox brings into the log what a listing shows. It is called again until one
-// shows nothing: from then on the watch shows all that there is.
+// shows nothing but what cannot be moved: from then on the watch shows all that
+// there is beside that.
 func (c *consumer) emptyInbox(ctx context.Context) error {
 	inbox := etcd.Prefix(c.q.keys.inbox())
 	res, err := c.q.c.Get(ctx, inbox, etcd.WithSort(etcd.ByCreateRevision, etcd.Ascending), etcd.WithLimit(maxInbox), etcd.KeysOnly())
@@ -96,18 +97,24 @@ func (c *consumer) emptyInbox(ctx context.Context) error {
 		return err
 	}
 	c.mu.Lock()
-	if c.view.inbox.more = len(res.KVs) > 0; !c.view.inbox.more {
-		c.view.inbox.emptied(res.Header.Revision)
-	}
+	c.view.inbox.more = true
 	c.mu.Unlock()
+	left := 0
 	for part := range slices.Chunk(res.KVs, promotePage) {
 		kvs, err := c.q.values(ctx, part)
-		if err == nil {
-			err = c.q.promote(ctx, kvs, false)
-		}
 		if err != nil {
 			return err
 		}
+		n, err := c.q.promote(ctx, kvs, false)
+		if left += n; err != nil {
+			return err
+		}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if left == len(res.KVs) {
+		c.view.inbox.more = false
+		c.view.inbox.emptied(res.Header.Revision)
 	}
 	return nil
 }

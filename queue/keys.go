@@ -93,6 +93,14 @@ func (k keys) span(p int, r run) etcd.KeySet {
 	return etcd.Range(k.job(p, r[0]), k.job(p, r[1]))
 }
 
+// exactly is span, without what somebody else has put behind the last position.
+func (k keys) exactly(p int, r run) etcd.KeySet {
+	if r.len() == 1 {
+		return etcd.Key(k.job(p, r[0]))
+	}
+	return etcd.Range(k.job(p, r[0]), k.job(p, r[1]-1)+"\x00")
+}
+
 // position reads the key of a job in the log back.
 func (k keys) position(key string) (p int, pos int64, ok bool) {
 	rest, found := strings.CutPrefix(key, k.jobs())
@@ -109,14 +117,52 @@ func upTo(prefix string, from, t int64) etcd.KeySet {
 	return etcd.Range(prefix+hex16(from), prefix+hex16(max(t, from+1)))
 }
 
-// timeOf reads the time that a key below prefix starts with.
-func timeOf(prefix, key string) (int64, bool) {
-	rest := strings.TrimPrefix(key, prefix)
-	if len(rest) < 16 {
-		return 0, false
+// timeOf reads the time that a key below prefix starts with. Of a key that starts
+// with none, it is the last one whose keys sort in front of it.
+func timeOf(prefix, key string) int64 { return floor16(strings.TrimPrefix(key, prefix)) }
+
+// behind gives the first position whose key sorts behind one in the log, which may
+// be somebody else's.
+func (k keys) behind(key string) int64 {
+	rest := strings.TrimPrefix(key, k.jobs())
+	return min(floor16(rest[min(len(rest), len("0/")):]), maxPosition) + 1
+}
+
+// floor16 reads the number that s starts with, of which hex16 makes the same. If it
+// starts with none, it is the greatest of which hex16 sorts in front of it, or 0.
+func floor16(s string) int64 {
+	const digits = 16
+	n := uint64(0)
+	for i := range digits {
+		left := 4 * (digits - i) // bits
+		switch {
+		case i == len(s) || s[i] < '0':
+			n = max(n<<left, 1) - 1
+		case s[i] <= '9':
+			n = n<<4 | uint64(s[i]-'0')
+			continue
+		case s[i] < 'a':
+			n = (n<<4|10)<<(left-4) - 1
+		case s[i] <= 'f':
+			n = n<<4 | uint64(s[i]-'a'+10)
+			continue
+		default:
+			n = (n+1)<<left - 1
+		}
+		break
 	}
-	t, err := strconv.ParseInt(rest[:16], 16, 64)
-	return t, err == nil
+	return int64(min(n, never))
+}
+
+// onlyOf gives an error if one of the keys that were read is not of the set that
+// was asked for: whoever goes through it would come to no end, or go beyond it.
+func onlyOf(set etcd.KeySet, kvs []etcd.KV) error {
+	for _, kv := range kvs {
+		if !set.Contains(kv.Key) {
+			return fmt.Errorf("%w: key %.300q is not of what was asked for", etcd.ErrBadReply, kv.Key)
+		}
+	}
+	return nil
 }
 
 func hex16(n int64) string {

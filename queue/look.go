@@ -34,10 +34,19 @@ type sight struct {
 
 // look reads a queue's bookkeeping. Its size is that of the consumers and their
 // claims, not of the backlog.
-func (q *core) look(ctx context.Context) (*sight, error) {
+func (q *core) look(ctx context.Context) (s *sight, err error) {
 	if err := q.open(ctx); err != nil {
 		return nil, err
 	}
+	err = anew(ctx, func() error {
+		s, err = q.lookOnce(ctx)
+		return err
+	})
+	return s, err
+}
+
+// lookOnce is look as of one revision, which may be compacted on the way.
+func (q *core) lookOnce(ctx context.Context) (*sight, error) {
 	k := q.keys
 	res, err := q.c.Get(ctx, etcd.Prefix(k.control()))
 	if err != nil {
@@ -129,6 +138,18 @@ func again(ctx context.Context, f func() error) error {
 			return err
 		}
 	}
+}
+
+// anew is again for what reads as of one revision, where that is compacted on the
+// way: up to a revision after that one; the next is newer.
+func anew(ctx context.Context, f func() error) error {
+	return again(ctx, func() error {
+		err := f()
+		if errors.Is(err, etcd.ErrCompacted) {
+			return errMoved
+		}
+		return err
+	})
 }
 
 // A ConsumerInfo tells of a consumer that is alive.

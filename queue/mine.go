@@ -50,6 +50,8 @@ func (q *core) wasMine(ctx context.Context, b *batch, now cursorKV) (bool, error
 			return len(c.By) > 0 && c.By[0] == want, nil
 		case c.version <= b.on.version:
 			lo = mid
+		case mid == hi: // nothing is between them
+			lo = hi
 		default:
 			hi = mid
 		}

@@ -40,7 +40,7 @@ func (c *consumer) nack(ctx context.Context, d *delivery, delay time.Duration, o
 		env.Attempts--
 	}
 	if o.cause != nil {
-		env.LastError = clip(o.cause.Error())
+		env.LastError = clip(fmt.Sprint(o.cause))
 	}
 	env.Due = millis(time.Now().Add(delay))
 	return c.move(ctx, &move{d: d, to: nacked, env: env, due: env.Due, key: c.q.keys.later(env.Due, env.ID)})
@@ -48,16 +48,21 @@ func (c *consumer) nack(ctx context.Context, d *delivery, delay time.Duration, o
 
 // dead makes a job a dead letter.
 func (c *consumer) dead(ctx context.Context, d *delivery, reason, by string, opts []SettleOption) error {
+	return c.move(ctx, c.burial(d, reason, by, opts))
+}
+
+// burial is the move that makes a job a dead letter.
+func (c *consumer) burial(d *delivery, reason, by string, opts []SettleOption) *move {
 	o := settleWith(opts)
 	env := *d.env
 	if env.Attempts = d.attempt(); o.free || by == byExpired {
 		env.Attempts--
 	}
 	if o.cause != nil {
-		env.LastError = clip(o.cause.Error())
+		env.LastError = clip(fmt.Sprint(o.cause))
 	}
 	env.die(reason, by)
-	return c.move(ctx, &move{d: d, to: doomed, env: env, key: c.q.keys.dead(env.Died, env.ID)})
+	return &move{d: d, to: doomed, env: env, key: c.q.keys.dead(env.Died, env.ID)}
 }
 
 // die fills in what a dead letter tells.
@@ -74,16 +79,32 @@ func settleWith(opts []SettleOption) (o settleOptions) {
 	return o
 }
 
-func (c *consumer) move(ctx context.Context, m *move) error {
-	done, err := c.ask(m.d, m.to)
-	switch {
-	case errors.Is(err, errResolve):
-		return c.answered(m.d, c.resolve(ctx, m.d, m.to))
-	case done || err != nil:
-		return err
+func (c *consumer) move(ctx context.Context, m *move) error { return c.moveAll(ctx, []*move{m})[0] }
+
+// moveAll carries out moves, many in a commit.
+func (c *consumer) moveAll(ctx context.Context, ms []*move) []error {
+	errs := make([]error, len(ms))
+	var send []*move
+	var at []int
+	for i, m := range ms {
+		done, err := c.ask(m.d, m.to)
+		switch {
+		case errors.Is(err, errResolve):
+			errs[i] = c.answered(m.d, c.resolve(ctx, m.d, m.to))
+		case done || err != nil:
+			errs[i] = err
+		default:
+			m.val = m.env.encode()
+			send, at = append(send, m), append(at, i)
+		}
 	}
-	m.val = m.env.encode()
-	return c.answered(m.d, c.moves.do(ctx, m))
+	if len(send) == 0 {
+		return errs
+	}
+	for j, err := range c.moves.doAll(ctx, send) {
+		errs[at[j]] = c.answered(send[j].d, err)
+	}
+	return errs
 }
 
 const (
@@ -97,7 +118,10 @@ func takeMoves(waiting []*part[*move]) int {
 	bytes, of := 0, map[string]*delivery{}
 	for n, p := range waiting {
 		m := p.item
-		bytes += len(m.val) + 1024 + len(m.key)*4
+		bytes += len(m.val) + 512 + 9*(len(m.key)+32)
+		if e := m.d.env; e.Unique != "" {
+			bytes += 2 * (len(m.d.c.q.keys.data) + len(e.Unique) + 96)
+		}
 		other := of[m.env.ID]
 		if n == maxMoves || n > 0 && bytes > MaxJobBytes || other != nil && other != m.d {
 			return n

@@ -122,7 +122,7 @@ func template(opts []EnqueueOption) (envelope, error) {
 	case o.delay > 0 && !o.at.IsZero():
 		return e, errors.New("a job has a delay or a time, not both")
 	case o.forTime && (o.window <= 0 || o.window > maxDelay):
-		return e, fmt.Errorf("the window %v is out of range", o.window)
+		return e, fmt.Errorf("the window %v of the unique key is not between 0 and %v", o.window, maxDelay)
 	}
 	due := o.at
 	if o.delay > 0 {
@@ -143,7 +143,7 @@ func template(opts []EnqueueOption) (envelope, error) {
 			return e, fmt.Errorf("unique key: %w", err)
 		}
 		if o.forTime {
-			e.UniqueUntil = millis(now.Add(o.window))
+			e.UniqueUntil = millis(now.Add(o.window + time.Millisecond - 1)) // never early
 		}
 	}
 	return e, checkHeaders(o.headers)

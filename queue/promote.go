@@ -37,13 +37,13 @@ func (c *consumer) promoteDue(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if err := c.q.promote(ctx, kvs, true); err != nil {
+		if _, err := c.q.promote(ctx, kvs, true); err != nil {
 			return err
 		}
 		at.looked(kvs)
 		return nil
 	}
-	from = max(from, at.until)
+	from = max(from, at.until+1)
 	d, soon, err := c.q.firstDue(ctx, from)
 	if err != nil {
 		return err
@@ -109,44 +109,23 @@ func (q *core) firstDue(ctx context.Context, from int64) (dueValue, int64, error
 }
 
 func (q *core) firstWithin(ctx context.Context, from, to int64) (dueValue, int64, error) {
+	set := upTo(q.keys.laters(), from, to)
 	res, err := q.c.Txn(ctx, etcd.Txn{Then: []etcd.Op{
-		etcd.Get(upTo(q.keys.laters(), from, to), etcd.WithLimit(1), etcd.KeysOnly()),
+		etcd.Get(set, etcd.WithLimit(1), etcd.KeysOnly()),
 		etcd.Get(etcd.Key(q.keys.soon()), etcd.KeysOnly()),
 	}})
 	if err != nil {
 		return dueValue{}, 0, err
 	}
+	if err := onlyOf(set, res.Results[0].Get.KVs); err != nil {
+		return dueValue{}, 0, err
+	}
 	d := dueValue{Next: never, Rev: res.Header.Revision}
 	if kv, ok := res.Results[0].Get.First(); ok {
-		if d.Next, ok = timeOf(q.keys.laters(), kv.Key); !ok {
-			return d, 0, damaged(kv.Key, "does not begin with a time")
-		}
+		d.Next = timeOf(q.keys.laters(), kv.Key)
 	}
 	soon, _ := res.Results[1].Get.First()
 	return d, soon.ModRevision, nil
-}
-
-// promote moves jobs to the log, or below later/ where they are to wait. Those
-// that somebody else was first to move are passed over; what cannot be read
-// becomes a dead letter.
-func (q *core) promote(ctx context.Context, kvs []etcd.KV, indexed bool) error {
-	var us []*unit
-	for _, kv := range kvs {
-		env, err := decodeEnvelope(kv.Value)
-		if err != nil {
-			if err := q.buryKey(ctx, kv, err); err != nil {
-				return err
-			}
-			continue
-		}
-		us = append(us, q.moving(kv, env, indexed))
-	}
-	for _, err := range q.out.doAll(ctx, us) {
-		if err != nil && !errors.Is(err, errMoved) {
-			return full(err)
-		}
-	}
-	return nil
 }
 
 // moving makes the unit that moves a job from kv to where it belongs.
@@ -159,24 +138,12 @@ func (q *core) moving(kv etcd.KV, env *envelope, indexed bool) *unit {
 	return u
 }
 
-// buryKey makes a dead letter of what cannot be read. All its bytes are kept.
-func (q *core) buryKey(ctx context.Context, kv etcd.KV, cause error) error {
-	env := unreadable(0, kv.ModRevision, kv, cause)
-	env.die("key "+kv.Key+": "+cause.Error(), byUnreadable)
-	key := q.keys.dead(env.Died, env.ID)
-	_, err := q.c.Txn(ctx, etcd.Txn{
-		If:   []etcd.Cmp{etcd.IfModRevision(etcd.Key(kv.Key), etcd.Equal, kv.ModRevision)},
-		Then: []etcd.Op{etcd.Delete(etcd.Key(kv.Key)), etcd.Put(key, env.encode()), etcd.Put(q.keys.at(env.ID), []byte(key))},
-	})
-	return full(err)
-}
-
 // page reads the first of a set, fewer if they are too large.
 func (q *core) page(ctx context.Context, set etcd.KeySet) ([]etcd.KV, error) {
 	for limit := int64(promotePage); ; limit = limit/8 + 1 {
 		res, err := q.c.Get(ctx, set, etcd.WithLimit(limit))
 		if err == nil {
-			return res.KVs, nil
+			return res.KVs, onlyOf(set, res.KVs)
 		}
 		if !errors.Is(err, etcd.ErrBadReply) || limit == 1 {
 			return nil, err

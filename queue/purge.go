@@ -20,8 +20,10 @@ func (q *core) purge(ctx context.Context, state State, which []Selection) (int, 
 		return 0, fmt.Errorf("jobs that are %v cannot be purged", state)
 	case state == Ready && sel.all():
 		return q.purgeReady(ctx)
-	case state == Ready:
+	case state == Ready && sel.byID:
 		return q.purgeOneByOne(ctx, sel)
+	case state == Ready:
+		return q.purgeSelected(ctx, sel)
 	}
 	return q.purgeExact(ctx, state, sel)
 }
@@ -31,7 +33,7 @@ func (q *core) purgeDead(ctx context.Context, sel selector) (int, error) {
 	return q.purgeExact(ctx, Dead, sel)
 }
 
-// purgeOneByOne removes ready jobs as Cancel does.
+// purgeOneByOne removes ready jobs that were named, as Cancel does.
 func (q *core) purgeOneByOne(ctx context.Context, sel selector) (int, error) {
 	n := 0
 	err := q.selected(ctx, Ready, sel, func(j Job) error {
@@ -135,6 +137,7 @@ func (q *core) passHead(ctx context.Context) (int, error) {
 		return 0, err
 	}
 	name := nonce(6)
+	var on [2]int64 // the revisions that were compared last
 	for {
 		headKV, ok := res.Results[0].Get.First()
 		head, err := q.sawHead(headKV, ok)
@@ -146,6 +149,10 @@ func (q *core) passHead(ctx context.Context) (int, error) {
 		if err != nil {
 			return 0, err
 		}
+		if on == [2]int64{head.mod, tail.mod} {
+			return 0, contradiction(q.keys.head())
+		}
+		on = [2]int64{head.mod, tail.mod}
 		next := head
 		next.Next = tail.Next
 		ops, n := q.notes(name, head, tail)
@@ -213,21 +220,21 @@ func (q *core) purgeFree(ctx context.Context) (int, error) {
 
 // purgeInbox removes the jobs of EnqueueOp that are not in the log yet.
 func (q *core) purgeInbox(ctx context.Context) (int, error) {
-	n := 0
+	r := readyRemoval{q: q}
 	for kv, err := range q.c.List(ctx, etcd.Prefix(q.keys.inbox())) {
 		if err != nil {
-			return n, err
+			return r.done, err
 		}
 		env, err := decodeEnvelope(kv.Value)
 		if err != nil {
 			continue // a promotion makes a dead letter of it
 		}
-		j := env.job(Ready, kv.Key, kv.ModRevision)
-		res, err := q.repeat(ctx, etcd.Txn{Then: []etcd.Op{q.exactly(&j)}})
-		if err != nil {
-			return n, err
+		if r.page = append(r.page, env.job(Ready, kv.Key, kv.ModRevision)); len(r.page) == readyPage {
+			if err := r.send(ctx); err != nil {
+				return r.done, err
+			}
 		}
-		n += b2i(res.Results[0].Txn.Succeeded)
 	}
-	return n, nil
+	err := r.send(ctx)
+	return r.done, err
 }

@@ -35,10 +35,10 @@ func New[T any](c *etcd.Client, name string, opts ...Option) *Queue[T] {
 }
 
 // Name is the queue's name.
-func (q *Queue[T]) Name() string { return q.name }
+func (q *Queue[T]) Name() string { return q.made().name }
 
 // Client gives the client that the queue was made with.
-func (q *Queue[T]) Client() *etcd.Client { return q.c }
+func (q *Queue[T]) Client() *etcd.Client { return q.made().c }
 
 // Enqueue adds a job and gives its id. When it returns nil the job is in etcd;
 // an error that answers etcd.ErrUnknownOutcome leaves open whether it is, or
@@ -47,7 +47,7 @@ func (q *Queue[T]) Client() *etcd.Client { return q.c }
 // Errors, for errors.Is: ErrDuplicate, ErrTooLarge (a job is 1 MiB at most),
 // ErrFull, ErrDamaged, and those of the client.
 func (q *Queue[T]) Enqueue(ctx context.Context, v T, opts ...EnqueueOption) (id string, err error) {
-	ids, err := q.enqueue(ctx, "enqueue", []T{v}, opts)
+	ids, err := q.made().enqueue(ctx, "enqueue", []T{v}, opts)
 	if err != nil {
 		return "", err
 	}
@@ -63,7 +63,7 @@ func (q *Queue[T]) EnqueueMany(ctx context.Context, vs []T, opts ...EnqueueOptio
 	if len(vs) == 0 {
 		return nil, nil
 	}
-	return q.enqueue(ctx, "enqueue many", vs, opts)
+	return q.made().enqueue(ctx, "enqueue many", vs, opts)
 }
 
 // EnqueueOp makes an operation that adds a job in a transaction of the caller's:
@@ -74,6 +74,7 @@ func (q *Queue[T]) EnqueueMany(ctx context.Context, vs []T, opts ...EnqueueOptio
 // commit: one that is carried out again, after the job was brought into the
 // queue, adds the job again, under the same id.
 func (q *Queue[T]) EnqueueOp(v T, opts ...EnqueueOption) (id string, op etcd.Op, err error) {
+	q = q.made()
 	env, err := q.envelope(v, opts)
 	if err != nil {
 		return "", etcd.Op{}, q.fail("enqueue op", err)
@@ -83,6 +84,7 @@ func (q *Queue[T]) EnqueueOp(v T, opts ...EnqueueOption) (id string, op etcd.Op,
 
 // Decode gives the value of a job that List or Get gave.
 func (q *Queue[T]) Decode(j Job) (T, error) {
+	q = q.made()
 	v, err := q.codec.Decode(j.Payload)
 	if err != nil {
 		return v, &Error{Op: "decode", Name: q.name, Job: j.ID, Err: err}
@@ -95,6 +97,7 @@ func (q *Queue[T]) Decode(j Job) (T, error) {
 // not pass by itself, such as a permission that is missing. It returns before
 // anything is sent; what goes wrong with etcd is said by Receive.
 func (q *Queue[T]) Consumer(s *etcd.Session, opts ...ConsumerOption) (*Consumer[T], error) {
+	q = q.made()
 	c, err := q.consumer(s, opts)
 	if err != nil {
 		return nil, q.fail("consumer", err)
@@ -104,6 +107,7 @@ func (q *Queue[T]) Consumer(s *etcd.Session, opts ...ConsumerOption) (*Consumer[
 
 // Stats counts the queue's jobs.
 func (q *Queue[T]) Stats(ctx context.Context) (Stats, error) {
+	q = q.made()
 	s, err := q.stats(ctx)
 	return s, q.fail("stats", err)
 }
@@ -113,12 +117,13 @@ func (q *Queue[T]) Stats(ctx context.Context) (Stats, error) {
 // error is given once and ends the sequence; one of ErrDamaged about a single
 // key does not.
 func (q *Queue[T]) List(ctx context.Context, state State) iter.Seq2[Job, error] {
-	return q.list(ctx, state)
+	return q.made().list(ctx, state)
 }
 
 // Get finds a job by its id. A job that was tried again, or came from
 // EnqueueOp, and waits in the queue now is found by reading through it.
 func (q *Queue[T]) Get(ctx context.Context, id string) (Job, error) {
+	q = q.made()
 	j, err := q.get(ctx, id)
 	return j, q.failJob("get", id, err)
 }
@@ -126,6 +131,7 @@ func (q *Queue[T]) Get(ctx context.Context, id string) (Job, error) {
 // Cancel removes a job that waits, is delayed or is a dead letter. One that a
 // consumer has gives ErrClaimed.
 func (q *Queue[T]) Cancel(ctx context.Context, id string) error {
+	q = q.made()
 	return q.failJob("cancel", id, q.cancel(ctx, id))
 }
 
@@ -134,6 +140,7 @@ func (q *Queue[T]) Cancel(ctx context.Context, id string) error {
 // many. One whose unique key
 // is taken meanwhile stays, and the error answers for ErrDuplicate.
 func (q *Queue[T]) Redrive(ctx context.Context, which ...Selection) (int, error) {
+	q = q.made()
 	n, err := q.redrive(ctx, which)
 	return n, q.fail("redrive", err)
 }
@@ -141,20 +148,26 @@ func (q *Queue[T]) Redrive(ctx context.Context, which ...Selection) (int, error)
 // Purge removes jobs in a state and tells how many; the count of Ready jobs may
 // be too large by those that were cancelled. Claimed jobs cannot be purged.
 func (q *Queue[T]) Purge(ctx context.Context, state State, which ...Selection) (int, error) {
+	q = q.made()
 	n, err := q.purge(ctx, state, which)
 	return n, q.fail("purge", err)
 }
 
 // Pause keeps consumers from claiming until Resume. What they have they finish.
 func (q *Queue[T]) Pause(ctx context.Context, reason string) error {
+	q = q.made()
 	return q.fail("pause", q.pause(ctx, reason))
 }
 
 // Resume ends Pause.
-func (q *Queue[T]) Resume(ctx context.Context) error { return q.fail("resume", q.resume(ctx)) }
+func (q *Queue[T]) Resume(ctx context.Context) error {
+	q = q.made()
+	return q.fail("resume", q.resume(ctx))
+}
 
 // Consumers lists the consumers that are alive.
 func (q *Queue[T]) Consumers(ctx context.Context) ([]ConsumerInfo, error) {
+	q = q.made()
 	cs, err := q.consumersAlive(ctx)
 	return cs, q.fail("consumers", err)
 }
@@ -165,6 +178,7 @@ func (q *Queue[T]) Consumers(ctx context.Context) ([]ConsumerInfo, error) {
 // itself goes on, and may claim more. Reclaim tells how many claim records that
 // were: none, with no error, where there is no such consumer.
 func (q *Queue[T]) Reclaim(ctx context.Context, consumer string) (int, error) {
+	q = q.made()
 	n, err := q.reclaim(ctx, consumer)
 	return n, q.fail("reclaim", err)
 }

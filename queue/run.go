@@ -135,11 +135,12 @@ func (c *consumer) appear() error {
 	}
 }
 
-// report hands an error to the next Receive.
+// report hands an error to those who are in Receive.
 func (c *consumer) report(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.failure = err
+	c.failures++
 	c.touch()
 }
 

@@ -41,7 +41,16 @@ type Stats struct {
 // countUpTo is how long a backlog is counted instead of reckoned.
 const countUpTo = 50000
 
-func (q *core) stats(ctx context.Context) (Stats, error) {
+func (q *core) stats(ctx context.Context) (st Stats, err error) {
+	err = anew(ctx, func() error {
+		st, err = q.statsOnce(ctx)
+		return err
+	})
+	return st, err
+}
+
+// statsOnce is stats as of one revision, which may be compacted on the way.
+func (q *core) statsOnce(ctx context.Context) (Stats, error) {
 	s, err := q.look(ctx)
 	if err != nil {
 		return Stats{}, err
@@ -55,7 +64,7 @@ func (q *core) stats(ctx context.Context) (Stats, error) {
 		st.Paused, st.PauseReason, st.PausedSince = true, s.paused.Reason, timeAt(s.paused.Since)
 	}
 	n := counter{q: q, rev: s.rev}
-	n.add(etcd.Prefix(k.laters()), &st.Delayed)
+	n.add(upTo(k.laters(), 0, never), &st.Delayed) // other keys are nobody's
 	n.add(etcd.Prefix(k.deads()), &st.Dead)
 	n.add(etcd.Prefix(k.inbox()), &st.Inbox)
 	for _, h := range s.claims {

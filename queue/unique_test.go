@@ -201,3 +201,21 @@ func TestAnAckThatIsRepeatedDoesNotFreeTheUniqueKeyOfASuccessor(t *testing.T) {
 		require.Equal(w, successor, dup.Owner)
 	})
 }
+
+func TestAWindowIsNeverShorterThanItWasAskedFor(t *testing.T) {
+	inBubble(t, func(w *world) {
+		q := w.queue()
+		time.Sleep(time.Millisecond / 2)
+		for range 3 {
+			start := time.Now()
+			_, err := q.Enqueue(w.Context(), "a", queue.UniqueFor("k", time.Millisecond/4))
+			require.NoError(w, err)
+			time.Sleep(time.Until(start.Add(time.Millisecond/4 - 1)))
+			_, err = q.Enqueue(w.Context(), "b", queue.UniqueFor("k", time.Millisecond/4))
+			require.ErrorIs(w, err, queue.ErrDuplicate)
+			time.Sleep(2 * time.Millisecond)
+		}
+		_, err := q.Enqueue(w.Context(), "c", queue.UniqueFor("k", 0))
+		require.ErrorContains(w, err, "the window 0s of the unique key is not between 0 and")
+	})
+}

@@ -62,10 +62,14 @@ func (q *core) takeUnits(waiting []*part[*unit]) int {
 			break
 		}
 		if u.from != nil {
+			id := u.jobs[0].ID
 			if moving[u.from.Key] { // the next batch finds it moved: here both comparisons would hold
 				break
 			}
-			moving[u.from.Key] = true
+			if moving[id] { // a copy, which would be put under the same keys
+				break
+			}
+			moving[u.from.Key], moving[id] = true, true
 		}
 		ops, cmps, bytes = ops+u.ops, cmps+u.cmps, bytes+u.bytes
 		n++

@@ -117,7 +117,7 @@ func (c *consumer) seeConsumer(id string, kv etcd.KV, deleted bool) error {
 		return nil
 	}
 	delete(v.gone, id)
-	if i < 0 {
+	if i < 0 && kv.Lease != 0 { // otherwise it is somebody else's, and does nothing
 		v.alive = append(v.alive, alive{id, kv.CreateRevision})
 		slices.SortFunc(v.alive, func(a, b alive) int {
 			if a.created != b.created {

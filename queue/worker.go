@@ -40,7 +40,7 @@ type Worker[T any] struct {
 // NewWorker makes a worker whose claims hang on the session. It does no I/O:
 // what is wrong with cfg is said by Run.
 func NewWorker[T any](s *etcd.Session, q *Queue[T], handler Handler[T], cfg WorkerConfig) *Worker[T] {
-	return &Worker[T]{s: s, q: q, handler: handler, cfg: cfg, hard: make(chan struct{})}
+	return &Worker[T]{s: s, q: q.made(), handler: handler, cfg: cfg, hard: make(chan struct{})}
 }
 
 // Causes of the end of a handler's context, for errors.Is; the others are those
@@ -72,16 +72,19 @@ var errWorkerRan = errors.New("a Worker can run once")
 // If the consumer comes to its end before ctx does, with its session for
 // instance, Run ends the contexts of the handlers and returns the cause.
 func (w *Worker[T]) Run(ctx context.Context) error {
-	err := w.run(ctx)
-	if w.q == nil {
-		return err
+	if w == nil || w.hard == nil {
+		return unmade.fail("work", errUnmadeWorker)
 	}
-	return w.q.fail("work", err)
+	return w.q.fail("work", w.run(ctx))
 }
 
 // StopNow stops the worker the hard way, whether ctx of Run has ended or not. It
 // does not wait; Run returns when all is quiet. It is idempotent.
-func (w *Worker[T]) StopNow() { w.hardOnce.Do(func() { close(w.hard) }) }
+func (w *Worker[T]) StopNow() {
+	if w != nil && w.hard != nil {
+		w.hardOnce.Do(func() { close(w.hard) })
+	}
+}
 
 func (w *Worker[T]) run(ctx context.Context) error {
 	w.mu.Lock()
@@ -91,8 +94,8 @@ func (w *Worker[T]) run(ctx context.Context) error {
 	switch {
 	case ran:
 		return errWorkerRan
-	case w.q == nil:
-		return errors.New("queue: work: no queue")
+	case w.q.bad != nil:
+		return w.q.bad
 	case w.handler == nil:
 		return errors.New("no handler")
 	}

@@ -109,7 +109,7 @@ func (c WorkerConfig) consumerOptions() []ConsumerOption {
 	opts := []ConsumerOption{
 		MaxAttempts(c.MaxAttempts),
 		Prefetch(max(c.Prefetch, 0)),
-		MaxClaimAge(max(DefaultMaxClaimAge, 2*c.Timeout)),
+		MaxClaimAge(max(DefaultMaxClaimAge, 2*min(c.Timeout, maxDelay))),
 	}
 	return append(opts, c.Consumer...)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -256,5 +257,24 @@ func TestJobsThatComeOneByOneFillAllHandlersHoweverManyThereAre(t *testing.T) {
 		c.stop()
 		require.NoError(s, c.ended())
 		require.Zero(s, s.stats().Claimed)
+	})
+}
+
+func TestATimeoutWithoutMeasureIsNoBound(t *testing.T) {
+	inBubble(t, func(w *world) {
+		c := w.client()
+		q := queue.New[string](c, name)
+		w.push(q, "a")
+		handler := func(ctx context.Context, _ *queue.Delivery[string]) error {
+			time.Sleep(queue.DefaultMaxClaimAge + time.Minute)
+			return context.Cause(ctx)
+		}
+		var outcomes []queue.Verdict
+		worker := queue.NewWorker(w.session(c), q, handler, queue.WorkerConfig{
+			Timeout: math.MaxInt64, Drain: true, Concurrency: 1,
+			Observe: func(o queue.Outcome) { outcomes = append(outcomes, o.What) },
+		})
+		require.NoError(w, worker.Run(w.Context()))
+		require.Equal(w, []queue.Verdict{queue.Done}, outcomes)
 	})
 }

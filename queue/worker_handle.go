@@ -23,28 +23,44 @@ func (r *workerRun[T]) work(d *Delivery[T]) {
 		cancel()
 		r.settle(d, err, cause, time.Since(begin))
 	}()
-	err = r.around(ctx, d, 0)
+	err = sound(r.around(ctx, d, 0))
+}
+
+// sound gives an error of a handler as it is, unless it panics when it is asked
+// what it is, as a nil pointer of some type may.
+func sound(err error) error {
+	if err == nil {
+		return nil
+	}
+	if perr := protect("the handler's error", func() error {
+		_ = err.Error()
+		_ = errors.As(err, new(*ruling))
+		return nil
+	}); perr != nil {
+		return perr
+	}
+	return err
 }
 
 // around calls the middleware from the ith on, and the handler.
 func (r *workerRun[T]) around(ctx context.Context, d *Delivery[T], i int) error {
 	if i == len(r.cfg.Middleware) {
-		return protect(func() error { return r.handler(ctx, d) })
+		return protect("the handler", func() error { return r.handler(ctx, d) })
 	}
-	return protect(func() error {
+	return protect("the handler", func() error {
 		return r.cfg.Middleware[i](ctx, d.Job, func(ctx context.Context) error { return r.around(ctx, d, i+1) })
 	})
 }
 
-// protect turns a panic of f into an error.
-func protect(f func() error) (err error) {
+// protect turns a panic of f, which is whose, into an error.
+func protect(whose string, f func() error) (err error) {
 	returned := false
 	defer func() {
 		if returned {
 			return
 		}
 		if p := recover(); p != nil { // nil: runtime.Goexit
-			err = &PanicError{Value: p, Stack: debug.Stack()}
+			err = &PanicError{Value: p, Stack: debug.Stack(), whose: whose}
 		}
 	}()
 	err = f()
@@ -116,11 +132,11 @@ func (r *workerRun[T]) judge(j Job, err error) (Verdict, time.Duration) {
 		return Retried, says.delay
 	}
 	delay := DefaultRetryMax
-	if perr := protect(func() error {
+	if perr := protect("WorkerConfig.Retry", func() error {
 		delay = r.cfg.retryIn(j, err)
 		return nil
 	}); perr != nil {
-		r.log.Error("queue worker: WorkerConfig.Retry panicked", "queue", r.c.q.name, "error", perr)
+		r.log.Error("queue worker could not ask how long to wait", "queue", r.c.q.name, "error", perr)
 	}
 	return Retried, delay
 }
@@ -130,10 +146,10 @@ func (r *workerRun[T]) observe(out Outcome) {
 	if r.cfg.Observe == nil {
 		return
 	}
-	if err := protect(func() error {
+	if err := protect("WorkerConfig.Observe", func() error {
 		r.cfg.Observe(out)
 		return nil
 	}); err != nil {
-		r.log.Error("queue worker: WorkerConfig.Observe panicked", "queue", r.c.q.name, "error", err)
+		r.log.Error("queue worker could not tell of an outcome", "queue", r.c.q.name, "error", err)
 	}
 }

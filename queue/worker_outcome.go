@@ -87,15 +87,21 @@ func Snooze(d time.Duration) error {
 	return &ruling{verdict: Snoozed, delay: min(max(d, 0), maxDelay)}
 }
 
-// A PanicError is the failure of a handler that panicked.
+// A PanicError is the failure of a handler, or of a Codec, that panicked.
 type PanicError struct {
 	Value any    // what it panicked with
 	Stack []byte // where, as debug.Stack gives it
+
+	whose string // empty: a handler's
 }
 
 // Error tells the value and the stack.
 func (e *PanicError) Error() string {
-	return fmt.Sprintf("the handler panicked: %v\n%s", e.Value, e.Stack)
+	whose := e.whose
+	if whose == "" {
+		whose = "the handler"
+	}
+	return fmt.Sprintf("%s panicked: %v\n%s", whose, e.Value, e.Stack)
 }
 
 // Unwrap gives the value if it is an error.

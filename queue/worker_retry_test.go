@@ -184,3 +184,36 @@ func TestRetryDecidesHowLongToWait(t *testing.T) {
 		require.NoError(s, c.ended())
 	})
 }
+
+// A nil pointer of a type of errors is an error that is not nil.
+type brittle struct{ why string }
+
+func (e *brittle) Error() string { return e.why }
+func (e *brittle) Unwrap() error { return errors.New(e.why) }
+
+func TestAnErrorThatPanicsWhenItIsAskedWhatItSaysIsAFailureLikeAnother(t *testing.T) {
+	inShops(t, func(s *shop) {
+		s.push("a")
+		c := s.work(func(context.Context, *queue.Delivery[string]) error {
+			var none *brittle
+			return none
+		}, func(cfg *queue.WorkerConfig) { cfg.MaxAttempts, cfg.Drain = 2, true })
+		require.NoError(s, <-c.done)
+		dead := s.jobs(queue.Dead)
+		require.Len(s, dead, 1)
+		require.Equal(s, 2, dead[0].Attempt)
+		require.Contains(s, dead[0].LastError, "the handler's error panicked: runtime error: invalid memory address")
+	})
+}
+
+func TestACauseThatPanicsWhenItIsAskedWhatItSaysIsKeptAsFarAsItGoes(t *testing.T) {
+	inBubble(t, func(w *world) {
+		n := w.node()
+		w.push(n.q, "a")
+		var none *brittle
+		require.NoError(w, n.takeOne().Nack(w.Context(), 0, queue.Because(none)))
+		d := n.takeOne()
+		require.Equal(w, "<nil>", d.LastError)
+		require.NoError(w, d.Dead(w.Context(), "no use", queue.Because(none)))
+	})
+}

@@ -73,6 +73,19 @@ func TestHistoriesAreLinearizableOnThreeMembersThatArePausedKilledAndCutOff(t *t
 // meddle makes life hard for a cluster until ctx ends, one fault at a time.
 func meddle(ctx context.Context, t *testing.T, c *cluster.Cluster) {
 	for i := 0; ctx.Err() == nil; i = (i + 1) % 3 {
+		switch i {
+		case 0: // it hears nobody, though all hear it
+			c.CutLink(1, 0)
+			c.CutLink(2, 0)
+			pause(ctx, 1200*time.Millisecond)
+			c.HealLinks()
+		case 1:
+			c.DelayLinks(60 * time.Millisecond)
+			pause(ctx, 600*time.Millisecond)
+			c.HealLinks()
+		case 2:
+			c.Client(2).HalfOpen() // the connections there are stay so
+		}
 		cut := c.Client((i+1)%3).LoseReplies(5, nil)
 		pause(ctx, 300*time.Millisecond)
 		cut.Remove()

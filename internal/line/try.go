@@ -146,6 +146,9 @@ func (e *Entry) tryInLine(ctx context.Context) error {
 	return nil
 }
 
+// mostCmps is how many comparisons fit in one transaction.
+const mostCmps = 128
+
 func (e *Entry) tryTxn() etcd.Txn {
 	var t etcd.Txn
 	for i := range e.places {
@@ -154,7 +157,7 @@ func (e *Entry) tryTxn() etcd.Txn {
 		// Its own key is not there either, or newer. There are lines enough for
 		// this to matter (see maxPlaces).
 		if p.view.rev == 0 {
-			t.If = append(t.If, etcd.Missing(set))
+			t.If = append(t.If, p.nobody(3*len(e.places) <= mostCmps)...)
 		} else {
 			// Whoever came or changed since has a greater revision. That
 			// somebody left does no harm.
@@ -166,4 +169,19 @@ func (e *Entry) tryTxn() etcd.Txn {
 		t.Else = append(t.Else, etcd.Get(key), etcd.Get(set, etcd.WithSort(etcd.ByCreateRevision, etcd.Ascending)))
 	}
 	return t
+}
+
+// nobody holds while there is nothing in the line, but for the settings on which
+// all have agreed. Where there is no room for the two comparisons that leave these
+// out, it does not hold where there are any.
+func (p *place) nobody(room bool) []etcd.Cmp {
+	l := p.Line
+	if p.Rule.settings() == nil || !room {
+		return []etcd.Cmp{etcd.Missing(l.set())}
+	}
+	end := l.prefix[:len(l.prefix)-1] + string('/'+1) // of what begins with the prefix
+	return []etcd.Cmp{
+		etcd.Missing(etcd.Range(l.prefix, l.settingsKey())),
+		etcd.Missing(etcd.Range(l.settingsKey()+"\x00", end)),
+	}
 }

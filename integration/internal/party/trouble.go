@@ -35,7 +35,9 @@ func Until(t *testing.T, long time.Duration, enough func() bool) {
 }
 
 // Trouble makes life hard for a cluster of three until ctx ends, one fault at a
-// time.
+// time: each member in turn is cut off from its clients after the commit, paused,
+// partitioned and killed, and the first hears nobody though all hear it, all links
+// are slow at the second, and the connections to the third are half-open.
 func Trouble(ctx context.Context, t *testing.T, cl *cluster.Cluster) {
 	rest := func(d time.Duration) {
 		select {
@@ -44,6 +46,21 @@ func Trouble(ctx context.Context, t *testing.T, cl *cluster.Cluster) {
 		}
 	}
 	for i := 0; ctx.Err() == nil; i = (i + 1) % 3 {
+		switch i {
+		case 0:
+			cl.CutLink(1, 0)
+			cl.CutLink(2, 0)
+			rest(1200 * time.Millisecond)
+			cl.HealLinks()
+		case 1:
+			cl.DelayLinks(60 * time.Millisecond)
+			cl.Client(1).Delay(40*time.Millisecond, 40*time.Millisecond)
+			rest(800 * time.Millisecond)
+			cl.HealLinks()
+			cl.Client(1).Delay(0, 0)
+		case 2:
+			cl.Client(2).HalfOpen() // those there are stay so
+		}
 		lost := cl.Client((i+1)%3).LoseReplies(5, nil)
 		rest(300 * time.Millisecond)
 		lost.Remove()

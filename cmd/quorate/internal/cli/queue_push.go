@@ -101,7 +101,7 @@ func (f *pushFlags) options(c *cobra.Command, payloads int) (opts []queue.Enqueu
 		headers[name] = value
 	}
 	opts = append(opts, queue.Priority(f.priority), queue.Headers(headers), queue.Delay(f.delay), queue.TTL(f.ttl))
-	if f.at != "" {
+	if given("at") {
 		at, err := time.Parse(time.RFC3339, f.at)
 		if err != nil {
 			return nil, usage("--at %q is no time like 2026-01-31T18:00:00Z", f.at)
