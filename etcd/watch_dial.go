@@ -133,8 +133,9 @@ func (cn *watchConn) try(ep *endpoint) (watchLink, *failure) {
 	cn.ep, cn.token, cn.opened = ep, token, now
 	cn.rev = hd.Revision
 	cn.retire = ep.watch.reprobe(link.transport(), ep.secure)
-	if until := renewBefore(token, now); !until.IsZero() && (cn.retire.IsZero() || until.Before(cn.retire)) {
-		cn.retire = until
+	cn.stale = renewBefore(token, now)
+	if !cn.stale.IsZero() && (cn.retire.IsZero() || cn.stale.Before(cn.retire)) {
+		cn.retire = cn.stale
 	}
 	return link, nil
 }
