@@ -171,3 +171,26 @@ func TestHooksSeeEveryAttemptThatWasMade(t *testing.T) {
 		require.Empty(t, seen, "nothing was sent")
 	})
 }
+
+func TestACallOutlivesAnOutageInWhichTokensAreRefusedAgainAndAgain(t *testing.T) {
+	etcd.EveryWay(t, func(t *etcd.World) {
+		srv := t.Start(etcdtest.WithAuth("secret"))
+		c := newClient(t, srv, asRoot("secret"))
+		asked := 0
+		for turn, refusal := range []etcdtest.Error{
+			{Code: etcdtest.Unauthenticated, Message: "etcdserver: invalid auth token"},
+			{Code: etcdtest.Unavailable, Message: "etcdserver: no leader"},
+		} {
+			srv.Inject(etcdtest.Fault{
+				Path:   "/v3/kv/put",
+				Match:  func(*etcdtest.Request) bool { return asked%2 == turn },
+				Refuse: &refusal,
+				Times:  4,
+			})
+		}
+		srv.Inject(etcdtest.Fault{Path: "/v3/kv/put", Match: func(*etcdtest.Request) bool { asked++; return false }})
+		_, err := c.Put(t.Context(), "k", nil)
+		require.NoError(t, err)
+		require.Equal(t, 9, asked)
+	})
+}

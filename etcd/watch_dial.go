@@ -39,6 +39,8 @@ func (cn *watchConn) dial() (watchLink, error) {
 				continue
 			}
 			f.verdict = verdictFinal
+		} else {
+			renewed = 0 // only refusals in a row say that no token is good
 		}
 		final := f.verdict == verdictFinal
 		if final && errors.Is(f.err, ErrUnauthenticated) {
