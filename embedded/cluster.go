@@ -239,12 +239,12 @@ func (c *Cluster) stop() {
 	if err != nil {
 		c.stopErr = fmt.Errorf("embedded: stop: %w", err)
 	}
-	close(c.stopped)
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	if c.cause == nil {
 		close(c.done)
 	}
+	c.mu.Unlock()
+	close(c.stopped) // last: whoever returns from Stop finds Done closed
 }
 
 // closeMembers closes followers before leaders: a leader that still had peers

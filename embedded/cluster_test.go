@@ -52,15 +52,17 @@ func TestStopIsIdempotentAndReturnsToEveryCaller(t *testing.T) {
 	c := start(t, embedded.Config{})
 	var callers sync.WaitGroup
 	for range 4 {
-		callers.Go(func() { stop(t, c) })
+		callers.Go(func() {
+			stop(t, c)
+			select {
+			case <-c.Done():
+			default:
+				t.Error("Done is open after Stop")
+			}
+		})
 	}
 	callers.Wait()
 	stop(t, c)
-	select {
-	case <-c.Done():
-	default:
-		t.Error("Done is open after Stop")
-	}
 	if err := c.Err(); err != nil {
 		t.Error(err)
 	}

@@ -115,8 +115,9 @@ func TestAClusterWipedAndStartedAlikeIsNoticed(t *testing.T) {
 // affair. So the same event is timed at another client, which does nothing
 // else; and the same is done with a third client catching up, which gives the
 // machine as much to do. What the first client's own catch-up adds to that is
-// its doing. (That the events do not wait for each other is shown exactly, in a
-// bubble, beside the client.)
+// its doing; and it does so in every trial, while the machine delays one more and
+// the other less, so the best trials are compared. (That the events do not wait
+// for each other is shown exactly, in a bubble, beside the client.)
 func TestACatchUpAndAConsumerThatReadsNothingDelayNoOtherWatch(t *testing.T) {
 	const n, trials = 100_000, 5
 	cl := cluster.Start(t, cluster.Options{})
@@ -133,7 +134,7 @@ func TestACatchUpAndAConsumerThatReadsNothingDelayNoOtherWatch(t *testing.T) {
 	slices.Sort(same)
 	slices.Sort(elsewhere)
 	t.Logf("the latest of each trial: %v, with another client catching up: %v", same, elsewhere)
-	require.LessOrEqual(t, same[trials/2]-elsewhere[trials/2], 50*time.Millisecond, "between the medians")
+	require.LessOrEqual(t, same[0]-elsewhere[0], 50*time.Millisecond, "between the best trials")
 }
 
 // delayByCatchUp has a client catch up with n events, and with the same again
