@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -14,7 +13,7 @@ import (
 )
 
 func TestAWatchIsRefusedToAUserWhoMayNot(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	etcd.EveryWay(t, func(t *etcd.World) {
 		srv, c := withUser(t)
 		mine := watch(t, c, etcd.Key("mine"))
 		_, err := c.Watch(context.Background(), etcd.Key("yours"))
@@ -29,7 +28,7 @@ func TestAWatchIsRefusedToAUserWhoMayNot(t *testing.T) {
 func TestWatchesOutliveTheirToken(t *testing.T) {
 	for _, via := range []string{"websocket", "stream"} {
 		t.Run(via, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			etcd.EveryWay(t, func(t *etcd.World) {
 				srv, c := withUser(t)
 				if via == "stream" {
 					postOnly(srv)
@@ -58,8 +57,8 @@ func TestWatchesOutliveTheirToken(t *testing.T) {
 }
 
 func TestAWrongPasswordIsSaidAtOnce(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		srv := etcdtest.Start(t, etcdtest.WithAuth("secret"))
+	etcd.EveryWay(t, func(t *etcd.World) {
+		srv := t.Start(etcdtest.WithAuth("secret"))
 		c := newClient(t, srv, func(cfg *etcd.Config) {
 			cfg.Username, cfg.Password, cfg.AllowInsecureAuth = "root", "guess", true
 		})
@@ -72,10 +71,10 @@ func TestAWrongPasswordIsSaidAtOnce(t *testing.T) {
 
 // withUser gives a server that asks for a password, and a client of a user who
 // may read and write the key "mine".
-func withUser(t *testing.T) (*etcdtest.Server, *etcd.Client) {
+func withUser(t *etcd.World) (*etcdtest.Server, *etcd.Client) {
 	t.Helper()
 	ctx := context.Background()
-	srv := etcdtest.Start(t)
+	srv := t.Start()
 	admin := newClient(t, srv)
 	require.NoError(t, admin.UserAdd(ctx, "root", "rootpw"))
 	require.NoError(t, admin.UserGrantRole(ctx, "root", "root"))
@@ -91,8 +90,8 @@ func withUser(t *testing.T) (*etcdtest.Server, *etcd.Client) {
 }
 
 func TestAWatchIsMadeThoughAuthenticationWasSwitchedOnAMomentAgo(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		srv := etcdtest.Start(t)
+	etcd.EveryWay(t, func(t *etcd.World) {
+		srv := t.Start()
 		c := newClient(t, srv, asRoot("secret"))
 		ctx := t.Context()
 		first := watch(t, c, etcd.Key("a")) // over a connection without a token
