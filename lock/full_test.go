@@ -77,7 +77,7 @@ func TestWhatThoseWhoWaitForPermitsLookAtDoesNotGrowWithTheLine(t *testing.T) {
 		ear.disturbed()
 		time.Sleep(time.Minute)
 		require.Less(w, ear.heard.Load(), int64(6*many*4<<10)) // a look each 10 s, 4 KiB each
-		w.Srv.SetNoSpace(true) // nobody can tell it of the permits that it gets
+		w.Srv.SetNoSpace(true)                                 // nobody can tell it of the permits that it gets
 		w.release(held[0])
 		w.release(held[1])
 		w.gets(waiting[0])
