@@ -30,7 +30,7 @@ func newElection(s *etcd.Session, name string, o options) *Election {
 	e := &Election{name: name, o: o}
 	prefix, err := o.prefix(name)
 	switch {
-	case s == nil:
+	case s == nil || s.Client() == nil:
 		e.err = errors.New("no session")
 	case err != nil:
 		e.err = err
@@ -46,6 +46,9 @@ func newElection(s *etcd.Session, name string, o options) *Election {
 
 // wrong says what is wrong with the description of the election.
 func (e *Election) wrong() error {
+	if e == nil {
+		e = new(Election)
+	}
 	if e.err == nil && e.line == nil {
 		return errors.New("it was not made by New")
 	}
@@ -56,7 +59,12 @@ func (e *Election) wrong() error {
 func (e *Election) with(s *etcd.Session) *Election { return newElection(s, e.name, e.o) }
 
 // show names the election in messages.
-func (e *Election) show() string { return e.o.show(e.name) }
+func (e *Election) show() string {
+	if e == nil {
+		return ""
+	}
+	return e.o.show(e.name)
+}
 
 func (e *Election) rule() line.Rule {
 	return line.Rule{Kind: line.Candidate, Raw: e.o.useRaw, Handover: !e.o.useRaw}
@@ -82,7 +90,7 @@ func (e *Election) Campaign(ctx context.Context, value []byte) (*Term, error) {
 
 // monitor makes one of the health check; nil where there is none.
 func (e *Election) monitor() *monitor {
-	if e.o.health == nil {
+	if e == nil || e.o.health == nil {
 		return nil
 	}
 	return &monitor{h: *e.o.health}

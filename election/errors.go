@@ -18,7 +18,7 @@ var (
 	// ErrLost: the term was lost before it was resigned.
 	ErrLost = errors.New("leadership lost")
 	// ErrResigned: the term was resigned.
-	ErrResigned = line.ErrReleased
+	ErrResigned = line.ErrResigned
 	// ErrTransferred: the term was handed over, by Transfer.
 	ErrTransferred = line.ErrHandedOver
 	// ErrDeposed: somebody else gave the leadership to another candidate.
@@ -60,7 +60,11 @@ func (e *Error) Error() string {
 	if e.Lost {
 		b.WriteString(ErrLost.Error() + ": ")
 	}
-	b.WriteString(e.Err.Error())
+	if e.Err == nil {
+		b.WriteString("failed")
+	} else {
+		b.WriteString(e.Err.Error())
+	}
 	return b.String()
 }
 

@@ -217,12 +217,20 @@ func (r *runner) resign(ctx context.Context, t *Term) {
 // close ends the session that was made here.
 func (r *runner) close(ctx context.Context) {
 	if r.own != nil {
-		cctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
+		long := releaseTimeout
+		if r.own.Err() != nil {
+			long = lostTimeout
+		}
+		cctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), long)
 		defer cancel()
 		_ = r.own.Close(cctx) // its lease runs out otherwise
 		r.own = nil
 	}
 }
+
+// lostTimeout bounds the end of a session that was lost: its lease soon runs out,
+// whether it is revoked or not.
+const lostTimeout = 500 * time.Millisecond
 
 // ctxError is the error of a context and, where it has one of its own, its cause.
 func ctxError(ctx context.Context) error {

@@ -13,6 +13,9 @@ import (
 
 // A Term is one time of leadership. It is single-use: once resigned, handed over
 // or lost it never comes back. It is safe for use by many goroutines at once.
+//
+// A nil Term, and one that no campaign gave, is over: its calls fail, its context
+// has ended, and its guard never holds.
 type Term struct {
 	name   string
 	line   *line.Line
@@ -29,6 +32,12 @@ type Term struct {
 	value []byte
 }
 
+// errNotGiven: whoever calls has a term from elsewhere, or none.
+var errNotGiven = errors.New("no campaign gave this term")
+
+// given reports whether the term is a campaign's.
+func (t *Term) given() bool { return t != nil && t.entry != nil }
+
 func newTerm(e *Election, entry *line.Entry, value []byte) *Term {
 	return &Term{
 		name: e.show(), line: e.line, raw: e.o.useRaw,
@@ -43,13 +52,23 @@ func newTerm(e *Election, entry *line.Entry, value []byte) *Term {
 //
 // A term that was had without a wait is watched once it has lasted for 75 ms; a
 // deletion by hand before that is noticed then.
-func (t *Term) Context() context.Context { return t.entry.Context() }
+func (t *Term) Context() context.Context {
+	if !t.given() {
+		ctx, end := context.WithCancelCause(context.Background())
+		end(errNotGiven)
+		return ctx
+	}
+	return t.entry.Context()
+}
 
 // Err gives nil while the term lasts, ErrResigned or ErrTransferred once it was
 // given up, and otherwise an error that answers errors.Is for ErrLost and the
 // cause. It looks at the clock itself: after a pause of the process it tells of
 // an expiry before any timer has fired. It does no I/O.
 func (t *Term) Err() error {
+	if !t.given() {
+		return failed("lead", "", errNotGiven)
+	}
 	err := t.entry.Err()
 	if err == nil || errors.Is(err, ErrResigned) || errors.Is(err, ErrTransferred) {
 		return err
@@ -61,20 +80,38 @@ func (t *Term) Err() error {
 // is a revision at which this candidate led: that of its key's creation, of its
 // predecessor's end, or of the transfer. Below a raw prefix it is the revision
 // that created the candidate's key, as native clients have it.
-func (t *Term) Token() int64 { return t.entry.Token() }
+func (t *Term) Token() int64 {
+	if !t.given() {
+		return 0
+	}
+	return t.entry.Token()
+}
 
 // Deadline is when the term ends unless the session's lease is renewed before,
 // which happens by itself.
-func (t *Term) Deadline() time.Time { return t.line.Session().Deadline() }
+func (t *Term) Deadline() time.Time {
+	if !t.given() {
+		return time.Time{}
+	}
+	return t.line.Session().Deadline()
+}
 
 // Guard holds as long as the term does. In the If of a transaction it makes sure
 // that the transaction is not carried out once another leads, whether that has
 // been noticed here or not.
-func (t *Term) Guard() etcd.Cmp { return t.guard }
+func (t *Term) Guard() etcd.Cmp {
+	if !t.given() {
+		return etcd.AllOf(etcd.Exists(etcd.Key(Root)), etcd.Missing(etcd.Key(Root))) // never
+	}
+	return t.guard
+}
 
 // Value is what was last proclaimed for certain, at first the value of the
 // campaign.
 func (t *Term) Value() []byte {
+	if t == nil {
+		return nil
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return slices.Clone(t.value)
@@ -86,6 +123,9 @@ func (t *Term) Value() []byte {
 // next Proclaim; it never overwrites that one.
 func (t *Term) Proclaim(ctx context.Context, value []byte) error {
 	const op = "proclaim"
+	if !t.given() {
+		return failed(op, "", errNotGiven)
+	}
 	if err := checkValue(value); err != nil {
 		return failed(op, t.name, err)
 	}
@@ -124,6 +164,9 @@ func (t *Term) over(op string, err error) error {
 // the background, as long as it lives, and Resign may be called again.
 func (t *Term) Resign(ctx context.Context) error {
 	const op = "resign"
+	if !t.given() {
+		return failed(op, "", errNotGiven)
+	}
 	t.leave.Do(func() { close(t.leaving) })
 	err := t.entry.Release(ctx)
 	if t.health != nil {

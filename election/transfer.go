@@ -25,6 +25,9 @@ import (
 // Below a raw prefix the error answers errors.Is for ErrRawPrefix.
 func (t *Term) Transfer(ctx context.Context, to Candidate) error {
 	const op = "transfer"
+	if !t.given() {
+		return failed(op, "", errNotGiven)
+	}
 	if t.raw {
 		return failed(op, t.name, ErrRawPrefix)
 	}
@@ -116,6 +119,9 @@ type Request struct {
 // latest wish. It is for the leader to decide; Run follows. The error is that of
 // ctx, or tells that the term is over.
 func (t *Term) Request(ctx context.Context) (Request, error) {
+	if !t.given() {
+		return Request{}, failed("lead", "", errNotGiven)
+	}
 	select {
 	case a := <-t.entry.Asked():
 		return request(a), nil

@@ -17,7 +17,7 @@ import (
 // A program brings its own etcd: any client can use the endpoints as soon as
 // Start has returned.
 func ExampleStart() {
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	cluster, err := embedded.Start(ctx, embedded.Config{}) // temporary data, free port
 	if err != nil {
@@ -37,7 +37,7 @@ func ExampleStart() {
 
 // Three members survive the loss of one.
 func ExampleCluster_StopMember() {
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	cluster, err := embedded.Start(ctx, embedded.Config{Members: 3, UnsafeNoFsync: true})
 	if err != nil {
@@ -46,11 +46,10 @@ func ExampleCluster_StopMember() {
 	defer cluster.Stop(ctx)
 
 	leader := cluster.Leader()
-	if err := cluster.StopMember(ctx, leader); err != nil {
+	if err := cluster.StopMember(ctx, (leader+1)%3); err != nil {
 		log.Fatal(err)
 	}
-	other := cluster.Endpoints()[(leader+1)%3]
-	reply, err := http.Post(other+"/v3/kv/put", "application/json", strings.NewReader(`{"key":"aGVsbG8="}`))
+	reply, err := http.Post(cluster.Endpoints()[leader]+"/v3/kv/put", "application/json", strings.NewReader(`{"key":"aGVsbG8="}`))
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -62,7 +61,7 @@ func ExampleCluster_StopMember() {
 // Data in a directory of one's own outlive the cluster; a temporary one goes
 // with it. Ports can be chosen, and the history that is kept.
 func ExampleConfig() {
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	parent, err := os.MkdirTemp("", "example")
 	if err != nil {

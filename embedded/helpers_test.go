@@ -27,7 +27,7 @@ func start(t testing.TB, config embedded.Config) *embedded.Cluster {
 
 func stop(t testing.TB, c *embedded.Cluster) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	if err := c.Stop(ctx); err != nil {
 		t.Error(err)
@@ -78,7 +78,7 @@ func putInTime(t testing.TB, endpoint, key, value string) {
 }
 
 func tryPut(t testing.TB, endpoint, key, value string) error {
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	body := fmt.Sprintf(`{"key":%q,"value":%q}`, b64(key), b64(value))
 	_, err := call(ctx, http.DefaultClient, endpoint+"/v3/kv/put", body)
@@ -87,7 +87,7 @@ func tryPut(t testing.TB, endpoint, key, value string) error {
 
 func get(t testing.TB, endpoint, key string) string {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	reply, err := call(ctx, http.DefaultClient, endpoint+"/v3/kv/range", fmt.Sprintf(`{"key":%q}`, b64(key)))
 	if err != nil {

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"testing/synctest"
 
 	"github.com/stretchr/testify/require"
 
@@ -15,7 +14,7 @@ import (
 )
 
 // requireWrittenOnce requires that each key was written exactly once.
-func requireWrittenOnce(t *testing.T, srv *etcdtest.Server, prefix string, n int) {
+func requireWrittenOnce(t testing.TB, srv *etcdtest.Server, prefix string, n int) {
 	t.Helper()
 	kvs := srv.KeyValues(prefix)
 	require.Len(t, kvs, n)
@@ -27,7 +26,7 @@ func requireWrittenOnce(t *testing.T, srv *etcdtest.Server, prefix string, n int
 func TestAMemberThatIsRefusedDoesNotHurtItsNeighbours(t *testing.T) {
 	for _, n := range []int{1, 5, 12, 13, 40, 119} {
 		t.Run(fmt.Sprint(n, " neighbours"), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			etcd.EveryWay(t, func(t *etcd.World) {
 				w := newCrowd(t, nil)
 				var good []*outcome
 				for i := range n {
@@ -53,7 +52,7 @@ func TestAMemberThatIsRefusedDoesNotHurtItsNeighbours(t *testing.T) {
 }
 
 func TestAMemberWithoutPermissionIsRefusedAlone(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	etcd.EveryWay(t, func(t *etcd.World) {
 		w := newCrowd(t, []etcdtest.Option{etcdtest.WithAuth("root")}, func(cfg *etcd.Config) { cfg.Username, cfg.Password, cfg.AllowInsecureAuth = "root", "root", true })
 		w.leave()
 		root := w.c
@@ -81,7 +80,7 @@ func TestAMemberWithoutPermissionIsRefusedAlone(t *testing.T) {
 }
 
 func TestBatchesAreSmallerWhereTheServerTakesFewerOperations(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	etcd.EveryWay(t, func(t *etcd.World) {
 		w := newCrowd(t, []etcdtest.Option{etcdtest.WithMaxTxnOps(20)})
 		round := func() (refused int) {
 			w.batches = nil
@@ -112,7 +111,7 @@ func TestBatchesAreSmallerWhereTheServerTakesFewerOperations(t *testing.T) {
 }
 
 func TestATransactionOfTheLargestSizeTravelsAlone(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	etcd.EveryWay(t, func(t *etcd.World) {
 		w := newCrowd(t, nil)
 		ops := make([]etcd.Op, 0, 128)
 		for i := range 128 {
@@ -131,7 +130,7 @@ func TestATransactionOfTheLargestSizeTravelsAlone(t *testing.T) {
 }
 
 func TestALargeTransactionDoesNotMakeTheBatchBeforeItTooLarge(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	etcd.EveryWay(t, func(t *etcd.World) {
 		w := newCrowd(t, nil)
 		for i := range 100 {
 			w.put(fmt.Sprint("k/", i), "")
@@ -148,7 +147,7 @@ func TestALargeTransactionDoesNotMakeTheBatchBeforeItTooLarge(t *testing.T) {
 }
 
 func TestABatchHoldsAsManyCallsAsTheServerTakes(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	etcd.EveryWay(t, func(t *etcd.World) {
 		w := newCrowd(t, nil)
 		for i := range 200 {
 			w.txn(etcd.Txn{If: []etcd.Cmp{etcd.Missing(etcd.Key(fmt.Sprint("k/", i)))}, Then: []etcd.Op{
@@ -166,7 +165,7 @@ func TestABatchHoldsAsManyCallsAsTheServerTakes(t *testing.T) {
 func TestLargeMembersDoNotMakeALargeBatch(t *testing.T) {
 	for name, limit := range map[string]int{"usual limit": 1536 << 10, "low limit": 200 << 10} {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			etcd.EveryWay(t, func(t *etcd.World) {
 				w := newCrowd(t, []etcdtest.Option{etcdtest.WithMaxRequestBytes(limit)})
 				value := strings.Repeat("x", 100<<10)
 				var all []*outcome
@@ -190,7 +189,7 @@ func TestLargeMembersDoNotMakeALargeBatch(t *testing.T) {
 }
 
 func TestReadsShareARequestAndOneThatIsTooLargeFailsAlone(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	etcd.EveryWay(t, func(t *etcd.World) {
 		w := newCrowd(t, nil, func(cfg *etcd.Config) { cfg.MaxReplyBytes = 100 << 10 })
 		w.srv.Put("small/1", []byte("1"))
 		w.srv.Put("small/2", []byte("2"))
@@ -211,7 +210,7 @@ func TestReadsShareARequestAndOneThatIsTooLargeFailsAlone(t *testing.T) {
 }
 
 func TestWhatOnlyDeletesPassesWhileTheServerIsFull(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	etcd.EveryWay(t, func(t *etcd.World) {
 		w := newCrowd(t, nil)
 		w.leave()
 		for i := range 6 {
@@ -227,7 +226,7 @@ func TestWhatOnlyDeletesPassesWhileTheServerIsFull(t *testing.T) {
 		for i := range etcd.WritesUnderWay {
 			w.go_(func() { _, err := w.c.Delete(w.ctx, etcd.Key(fmt.Sprint("none/", i))); require.NoError(t, err) })
 		}
-		synctest.Wait()
+		t.Settle()
 		var deletes, puts []*outcome
 		for i := range 6 {
 			o := &outcome{}
@@ -260,7 +259,7 @@ func TestWhatOnlyDeletesPassesWhileTheServerIsFull(t *testing.T) {
 }
 
 func TestWhatTheBatchWasToldWhenTheServerBecameFullIsUnknownOnce(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	etcd.EveryWay(t, func(t *etcd.World) {
 		w := newCrowd(t, nil)
 		w.srv.Put("d/1", nil)
 		w.srv.Put("d/2", nil)
@@ -272,7 +271,7 @@ func TestWhatTheBatchWasToldWhenTheServerBecameFullIsUnknownOnce(t *testing.T) {
 		d, p := del("d/1"), w.put("p", "")
 		w.srv.SetNoSpace(true)
 		close(w.busy)
-		synctest.Wait()
+		t.Settle()
 		require.ErrorIs(t, p.err, etcd.ErrNoSpace)
 		require.True(t, d.err == nil || errors.Is(d.err, etcd.ErrUnknownOutcome), "%v", d.err)
 		_, err := w.c.Delete(w.ctx, etcd.Key("d/1"))

@@ -2,7 +2,6 @@ package etcd_test
 
 import (
 	"testing"
-	"testing/synctest"
 
 	"github.com/stretchr/testify/require"
 
@@ -49,7 +48,7 @@ func TestCallsThatMeetNeverShareACommitAndOthersDo(t *testing.T) {
 		"a transaction that meets only itself":            {a: ifThen(missing("k"), put("k")), b: ifThen(missing("l"), put("l"), get(key("l"))), share: true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			etcd.EveryWay(t, func(t *etcd.World) {
 				w := newCrowd(t, nil)
 				// Others around them, so that both leave in company whatever happens.
 				before := w.put("other/1", "")
@@ -72,7 +71,7 @@ func TestCallsThatMeetNeverShareACommitAndOthersDo(t *testing.T) {
 }
 
 func TestWriteSkewDoesNotHappenBetweenMembersOfABatch(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	etcd.EveryWay(t, func(t *etcd.World) {
 		w := newCrowd(t, nil)
 		onCall := func(me, other string) *outcome {
 			return w.txn(etcd.Txn{If: []etcd.Cmp{etcd.Missing(etcd.Key(other))}, Then: []etcd.Op{etcd.Put(me, nil)}})
@@ -86,7 +85,7 @@ func TestWriteSkewDoesNotHappenBetweenMembersOfABatch(t *testing.T) {
 }
 
 func TestACompareAndAReadOfOneMemberAgreeWhateverItsNeighboursPut(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	etcd.EveryWay(t, func(t *etcd.World) {
 		w := newCrowd(t, nil)
 		w.put("k", "v")
 		b := w.txn(etcd.Txn{If: []etcd.Cmp{etcd.Missing(etcd.Key("k"))}, Then: []etcd.Op{etcd.Put("x", nil), etcd.Get(etcd.Key("k"))}})
@@ -104,7 +103,7 @@ func TestTwoAcquiresOfOneLockNeverHaveTheSamePlaceInLine(t *testing.T) {
 		"the line is a footprint": {etcd.Footprint(etcd.Prefix("lock/"))},
 	} {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			etcd.EveryWay(t, func(t *etcd.World) {
 				w := newCrowd(t, nil)
 				acquire := func(me string) *outcome {
 					then := []etcd.Op{etcd.Put("lock/"+me, nil)}

@@ -105,7 +105,7 @@ func (c *Client) try(ctx context.Context, r *request, decode func(*jsonwire.Read
 type tries struct {
 	n       int  // attempts made
 	unknown bool // one of them may have been applied
-	renewed int  // how often the token was renewed because of a refusal
+	renewed int  // how often in a row the token was renewed because of a refusal
 
 	before *Error // why the attempt before the last failed
 }
@@ -147,6 +147,7 @@ func (c *Client) round(ctx context.Context, r *request, t *tries, decode func(*j
 			}
 			continue
 		}
+		t.renewed = 0
 		// A malformed reply and a stranger at the endpoint do not get better
 		// by waiting; another endpoint may do.
 		again = again || f.verdict != verdictElsewhere && !(open && f.err.Kind == ErrBadReply)
@@ -158,8 +159,8 @@ func (c *Client) round(ctx context.Context, r *request, t *tries, decode func(*j
 	}
 }
 
-// maxRenewals is how many new tokens one call fetches because old ones were
-// refused: one that expired, and one more for a member that lags behind.
+// maxRenewals is how many new tokens one call fetches because one after the
+// other was refused: one that expired, and one more for a member that lags behind.
 const maxRenewals = 2
 
 func newBackoff() *backoff.ExponentialBackOff {

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/quorate/quorate/internal/h1"
@@ -148,6 +149,10 @@ func (c *Client) exchange(ctx context.Context, ep *endpoint, r *request, header 
 		f.verdict = verdictLost
 		f.err.Kind = ErrBadReply
 		f.err.Message, f.err.Err = "the reply is larger than "+itoa(c.cfg.MaxReplyBytes)+" bytes", errReplyTooLarge
+	case errors.Is(err, h1.ErrNotHTTP):
+		f.verdict = verdictElsewhere
+		f.err.Kind, f.err.Err = ErrNotEtcd, nil
+		f.err.Message = "answered, but not in HTTP" + strings.TrimPrefix(he.Err.Error(), h1.ErrNotHTTP.Error())
 	case errors.Is(err, h1.ErrMalformed):
 		f.err.Kind = ErrBadReply
 	case f.verdict == verdictRefused && mistrusts(err):

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strings"
 	"sync"
-	"testing"
 	"testing/synctest"
 
 	"github.com/stretchr/testify/require"
@@ -17,7 +16,7 @@ import (
 // A crowd makes calls that have to wait for each other: it keeps every place
 // of a client's group commit busy until leave is called.
 type crowd struct {
-	t       *testing.T
+	t       *etcd.World
 	ctx     context.Context
 	srv     *etcdtest.Server
 	c       *etcd.Client
@@ -28,8 +27,8 @@ type crowd struct {
 }
 
 // newCrowd makes a server, a client and the crowd before it.
-func newCrowd(t *testing.T, opts []etcdtest.Option, change ...func(*etcd.Config)) *crowd {
-	w := &crowd{t: t, ctx: context.Background(), srv: etcdtest.Start(t, opts...)}
+func newCrowd(t *etcd.World, opts []etcdtest.Option, change ...func(*etcd.Config)) *crowd {
+	w := &crowd{t: t, ctx: context.Background(), srv: t.Start(opts...)}
 	w.c = newClient(t, w.srv, append(change, func(cfg *etcd.Config) {
 		cfg.Hooks.Batch = func(i etcd.BatchInfo) { w.mu.Lock(); w.batches = append(w.batches, i); w.mu.Unlock() }
 	})...)
@@ -51,7 +50,7 @@ func (w *crowd) fill() {
 	for i := range etcd.ReadsUnderWay {
 		w.go_(func() { _, err := w.c.Get(w.ctx, etcd.Key(fmt.Sprint("busy/", i))); require.NoError(w.t, err) })
 	}
-	synctest.Wait()
+	w.t.Settle()
 	require.Equal(w.t, etcd.WritesUnderWay+etcd.ReadsUnderWay, fault.Hits())
 }
 
@@ -67,7 +66,7 @@ func (w *crowd) call(f func()) {
 func (w *crowd) leave() {
 	close(w.busy)
 	w.wg.Wait()
-	synctest.Wait() // what is left of their requests
+	w.t.Settle() // what is left of their requests
 }
 
 // sizes gives how many calls each batch held.

@@ -81,7 +81,12 @@ func (c *Client) grant(ctx context.Context, id LeaseID, seconds int64, ours bool
 		// An earlier attempt made it, or something on the way sent one twice.
 		// Since stays: the lease may be as old as the first attempt.
 		info, err := c.TimeToLive(ctx, id)
-		if err != nil {
+		var e *Error
+		switch {
+		case err == nil:
+		case errors.As(err, &e) && e.Kind != ErrLeaseNotFound: // it was there a moment ago
+			return nil, &Error{Op: r.op, On: r.on, Endpoint: e.Endpoint, Kind: e.Kind, Code: e.Code, Unknown: true, Err: err}
+		default:
 			return nil, err
 		}
 		l.TTL, l.Header = info.Granted, info.Header

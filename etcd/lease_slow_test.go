@@ -78,3 +78,17 @@ func TestASessionIsMadeWhateverHappensToTheFirstRequests(t *testing.T) {
 		}, etcdtest.WithMembers(3))
 	}
 }
+
+func TestAGrantOfWhichNobodyCanTellAnyMoreIsUnknown(t *testing.T) {
+	BothWays(t, func(t *World) {
+		srv := t.Start()
+		c := newTestClient(t, srv, func(cfg *Config) { cfg.RetryTimeout = 2 * time.Second })
+		srv.Inject(etcdtest.Fault{Path: grantPath, LoseReply: true, Times: 1})
+		srv.Inject(etcdtest.Fault{Path: "/v3/lease/timetolive", Refuse: &etcdtest.Error{Code: etcdtest.Unavailable, Message: "etcdserver: no leader"}})
+		_, err := c.Grant(t.Context(), time.Minute)
+		require.ErrorIs(t, err, ErrNoLeader)
+		require.Len(t, srv.Leases(), 1)
+		require.ErrorIs(t, err, ErrUnknownOutcome, "the lease is there")
+		require.False(t, SafeToRetry(err))
+	})
+}

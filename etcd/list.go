@@ -36,9 +36,9 @@ func ListAt(revision int64) ListOption {
 // List gives the keys of set in order, reading them page by page, all as of
 // one revision, so that the listing is consistent however long it takes. Pages
 // become smaller where they would exceed Config.MaxReplyBytes. If
-// that revision is compacted on the way, the last step gives ErrCompacted; if a
-// page does not go on from the one before, it gives ErrBadReply. An error is
-// given once and ends the sequence.
+// that revision is compacted on the way, the last step gives ErrCompacted; where
+// a server gives a page that gets no further, or other keys than were asked for,
+// it gives ErrBadReply. An error is given once and ends the sequence.
 func (c *Client) List(ctx context.Context, set KeySet, opts ...ListOption) iter.Seq2[KV, error] {
 	o := listOptions{page: defaultPage}
 	for _, opt := range opts {
@@ -56,7 +56,7 @@ func (c *Client) List(ctx context.Context, set KeySet, opts ...ListOption) iter.
 			return
 		}
 		rest, rev, page := set, o.revision, o.page
-		for {
+		for last := ""; ; {
 			get := []GetOption{WithLimit(page), WithRevision(rev)}
 			if o.keysOnly {
 				get = append(get, KeysOnly())
@@ -70,11 +70,20 @@ func (c *Client) List(ctx context.Context, set KeySet, opts ...ListOption) iter.
 				yield(KV{}, err)
 				return
 			}
-			if !getsOn(rest, r) {
-				yield(KV{}, &Error{Op: "list", On: set.String(), Kind: ErrBadReply, Err: errShape("a page does not go on from the one before")})
+			if r.More && len(r.KVs) == 0 {
+				yield(KV{}, badPage(set, last, "is empty, and there is to be more"))
 				return
 			}
-			for _, kv := range r.KVs {
+			asked := rest.span()
+			for i, kv := range r.KVs {
+				switch here := asked.contains(kv.Key); {
+				case i > 0 && (!here || kv.Key <= r.KVs[i-1].Key):
+					yield(KV{}, badPage(set, last, "holds "+quoteKey(kv.Key)+" behind "+quoteKey(r.KVs[i-1].Key)))
+					return
+				case !here:
+					yield(KV{}, badPage(set, last, "holds "+quoteKey(kv.Key)))
+					return
+				}
 				if !yield(kv, nil) {
 					return
 				}
@@ -86,23 +95,23 @@ func (c *Client) List(ctx context.Context, set KeySet, opts ...ListOption) iter.
 				rev = r.Header.Revision
 			}
 			var more bool
-			if rest, more = set.after(r.KVs[len(r.KVs)-1].Key); !more {
+			last = r.KVs[len(r.KVs)-1].Key
+			if rest, more = set.after(last); !more {
 				return
 			}
 		}
 	}
 }
 
-// getsOn reports whether a page has keys of rest, in order, and at least one if
-// more are to come: a server that says otherwise would be asked for ever.
-func getsOn(rest KeySet, r *GetResult) bool {
-	sp := rest.span()
-	for i, kv := range r.KVs {
-		if !sp.contains(kv.Key) || i > 0 && kv.Key <= r.KVs[i-1].Key {
-			return false
-		}
+// badPage is the error of a page that is not what follows on the key last, or
+// not the first where that is empty: whoever went on from it could do so for
+// ever, and whoever took it for the end could miss keys.
+func badPage(set KeySet, last, how string) error {
+	page := "the first page"
+	if last != "" {
+		page = "the page after " + quoteKey(last)
 	}
-	return !r.More || len(r.KVs) > 0
+	return &Error{Op: "list", On: set.String(), Kind: ErrBadReply, Message: page + " " + how}
 }
 
 // after gives what of s sorts behind the key k, and whether that can be

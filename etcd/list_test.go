@@ -2,7 +2,6 @@ package etcd_test
 
 import (
 	"context"
-	"encoding/base64"
 	"fmt"
 	"testing"
 	"testing/synctest"
@@ -121,42 +120,4 @@ func TestAListingThatMakesNoSenseIsOneError(t *testing.T) {
 			require.Equal(t, 1, n)
 		}
 	})
-}
-
-// A server, or a proxy, that says that there is more and gives nothing new would
-// be asked for ever.
-func TestAListingThatDoesNotGetOnEndsWithOneError(t *testing.T) {
-	key := func(k string) string {
-		return fmt.Sprintf(`{"key":%q,"create_revision":"2","mod_revision":"2","version":"1"}`, base64.StdEncoding.EncodeToString([]byte(k)))
-	}
-	for what, kvs := range map[string]string{
-		"the same page again":    key("k/1") + "," + key("k/2"),
-		"an empty page":          "",
-		"keys in front":          key("a"),
-		"keys that go backwards": key("k/9") + "," + key("k/1"),
-	} {
-		t.Run(what, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				srv := etcdtest.Start(t)
-				c := newClient(t, srv)
-				st, err := c.Get(t.Context(), etcd.Key("x"))
-				require.NoError(t, err)
-				in := srv.Inject(etcdtest.Fault{Path: "/v3/kv/range", Reply: etcdtest.TextReply(200, "application/json", fmt.Sprintf(
-					`{"header":{"cluster_id":"%d","member_id":"%d","revision":"7","raft_term":"2"},"kvs":[%s],"more":true,"count":"9"}`,
-					st.Header.ClusterID, st.Header.MemberID, kvs))})
-				var errs []error
-				n := 0
-				for _, err := range c.List(t.Context(), etcd.Prefix("k/")) {
-					if n++; err != nil {
-						errs = append(errs, err)
-					}
-					require.Less(t, n, 100, "it comes to no end")
-				}
-				require.Len(t, errs, 1)
-				require.ErrorIs(t, errs[0], etcd.ErrBadReply)
-				require.ErrorContains(t, errs[0], "k/")
-				require.LessOrEqual(t, in.Hits(), 2)
-			})
-		})
-	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"testing"
-	"testing/synctest"
 
 	"github.com/stretchr/testify/require"
 
@@ -17,7 +16,7 @@ import (
 var writeCalls = map[string]struct {
 	path string
 	call func(context.Context, *etcd.Client) error
-	once func(*testing.T, *etcdtest.Server)
+	once func(testing.TB, *etcdtest.Server)
 }{
 	"put": {"/v3/kv/put", func(ctx context.Context, c *etcd.Client) error {
 		_, err := c.Put(ctx, "k", []byte("new"))
@@ -26,7 +25,7 @@ var writeCalls = map[string]struct {
 	"delete": {"/v3/kv/deleterange", func(ctx context.Context, c *etcd.Client) error {
 		_, err := c.Delete(ctx, etcd.Key("k"), etcd.WithPrev())
 		return err
-	}, func(t *testing.T, s *etcdtest.Server) { require.Empty(t, s.Keys("k")) }},
+	}, func(t testing.TB, s *etcdtest.Server) { require.Empty(t, s.Keys("k")) }},
 	"txn": {"/v3/kv/txn", func(ctx context.Context, c *etcd.Client) error {
 		_, err := c.Txn(ctx, etcd.Txn{If: []etcd.Cmp{etcd.Exists(etcd.Key("k"))}, Then: []etcd.Op{etcd.Put("k", nil)}})
 		return err
@@ -37,8 +36,8 @@ var writeCalls = map[string]struct {
 	}, versionIs(2)},
 }
 
-func versionIs(n int64) func(*testing.T, *etcdtest.Server) {
-	return func(t *testing.T, s *etcdtest.Server) {
+func versionIs(n int64) func(testing.TB, *etcdtest.Server) {
+	return func(t testing.TB, s *etcdtest.Server) {
 		kv, ok := s.Get("k")
 		require.True(t, ok)
 		require.Equal(t, n, kv.Version)
@@ -70,8 +69,8 @@ func TestAWriteWhoseReplyIsLostIsUnknownAndAppliedOnce(t *testing.T) {
 	for name, fault := range faults {
 		for what, write := range writeCalls {
 			t.Run(what+", "+name, func(t *testing.T) {
-				synctest.Test(t, func(t *testing.T) {
-					srv := etcdtest.Start(t, etcdtest.WithMembers(3))
+				etcd.BothWays(t, func(t *etcd.World) {
+					srv := t.Start(etcdtest.WithMembers(3))
 					srv.Put("k", []byte("old"))
 					c := newClient(t, srv, func(cfg *etcd.Config) { cfg.MaxReplyBytes = 1 << 20 })
 					fault.Path = write.path
@@ -96,7 +95,7 @@ func TestMembersOfABatchWhoseReplyIsLostAreUnknownAndAppliedOnce(t *testing.T) {
 		"too few":   {Commit: true, Reply: etcdtest.TextReply(200, "application/json", `{"header":{"revision":"9"},"succeeded":true,"responses":[{"response_put":{}}]}`)},
 	} {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			etcd.BothWays(t, func(t *etcd.World) {
 				w := newCrowd(t, []etcdtest.Option{etcdtest.WithMembers(3)})
 				var all []*outcome
 				for i := range 20 {
@@ -116,9 +115,9 @@ func TestMembersOfABatchWhoseReplyIsLostAreUnknownAndAppliedOnce(t *testing.T) {
 }
 
 func TestLeaseCallsAreRepeatedWhenTheirReplyIsLost(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	etcd.BothWays(t, func(t *etcd.World) {
 		ctx := context.Background()
-		srv := etcdtest.Start(t, etcdtest.WithMembers(3))
+		srv := t.Start(etcdtest.WithMembers(3))
 		c := newClient(t, srv)
 		lose := func(path string) *etcdtest.Injected {
 			return srv.Inject(etcdtest.Fault{Path: path, LoseReply: true, Times: 2})
@@ -136,8 +135,8 @@ func TestLeaseCallsAreRepeatedWhenTheirReplyIsLost(t *testing.T) {
 }
 
 func TestARefusalAfterAnUnknownAttemptStaysUnknown(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		srv := etcdtest.Start(t)
+	etcd.BothWays(t, func(t *etcd.World) {
+		srv := t.Start()
 		c := newClient(t, srv)
 		srv.Inject(etcdtest.Fault{Path: "/v3/lease/grant", LoseReply: true, Times: 1})
 		srv.Inject(etcdtest.Fault{Path: "/v3/lease/grant", Skip: 1, Refuse: &etcdtest.Error{Code: etcdtest.PermissionDenied, Message: "etcdserver: permission denied"}})
@@ -151,8 +150,8 @@ func TestARefusalAfterAnUnknownAttemptStaysUnknown(t *testing.T) {
 func TestARequestThatMayHaveBeenReadIsNotSentAgain(t *testing.T) {
 	for what, write := range writeCalls {
 		t.Run(what, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				srv := etcdtest.Start(t, etcdtest.WithMembers(3))
+			etcd.BothWays(t, func(t *etcd.World) {
+				srv := t.Start(etcdtest.WithMembers(3))
 				srv.Put("k", nil)
 				c := newClient(t, srv)
 				f := srv.Inject(etcdtest.Fault{Path: write.path, LoseRequest: true})

@@ -14,7 +14,10 @@ const renewEvery = 3
 // A failed attempt is followed by one at another member at once and, when all
 // have been asked, by the next round after a short pause. No attempt gets more
 // than a sixth of the TTL, so that a member which hangs costs little of what is
-// left; from round to round they get more, in case all are slow.
+// left; from round to round they get more, in case all are slow. Only where the
+// password is refused is nobody else asked at once, and the pause long: servers
+// take their time for a password on purpose, and other processes may have the
+// same one.
 func (s *Session) run() {
 	defer close(s.done)
 	defer s.tell()
@@ -52,20 +55,29 @@ func (s *Session) renew() bool {
 	pause := newBackoff()
 	pause.MaxInterval = max(s.ttl/20, pause.InitialInterval)
 	attempt := 0
+	var asked uint64
 	for round := 1; ; round++ {
-		var asked uint64
-		for !eps.allAsked(asked) {
+		refused := false
+		if eps.allAsked(asked) {
+			asked = 0
+		}
+		for !refused && !eps.allAsked(asked) {
 			if s.Err() != nil {
 				return false
 			}
 			attempt++
 			ep := eps.pick(asked)
 			asked |= 1 << (eps.index(ep) % 64)
-			if s.renewAt(ep, attempt, time.Duration(round)*s.ttl/6) {
+			var settled bool
+			if settled, refused = s.renewAt(ep, attempt, time.Duration(round)*s.ttl/6); settled {
 				return s.Err() == nil
 			}
 		}
-		if sleep(s.ctx, s.c.life, min(pause.NextBackOff(), s.half())) != nil {
+		wait := min(pause.NextBackOff(), s.half())
+		if refused {
+			wait = s.ttl / 6
+		}
+		if sleep(s.ctx, s.c.life, wait) != nil {
 			_ = s.Err()
 			return false
 		}
@@ -81,9 +93,9 @@ func (s *Session) half() time.Duration {
 	return max(time.Until(s.last.deadline())/2, 5*time.Millisecond)
 }
 
-// renewAt asks one member once. It returns true when the matter is settled: the
-// lease is renewed, or gone.
-func (s *Session) renewAt(ep *endpoint, attempt int, bound time.Duration) bool {
+// renewAt asks one member once. The matter is settled when the lease is renewed,
+// or gone; refused tells that user name or password were.
+func (s *Session) renewAt(ep *endpoint, attempt int, bound time.Duration) (settled, refused bool) {
 	l := &Lease{ID: s.id}
 	r := keepAliveRequest(s.id)
 	r.timeout = min(bound, s.c.cfg.AttemptTimeout)
@@ -98,16 +110,16 @@ func (s *Session) renewAt(ep *endpoint, attempt int, bound time.Duration) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.ctx.Err() != nil {
-		return true
+		return true, false
 	}
 	if f != nil {
 		s.err = f.err
-		return false
+		return false, f.verdict == verdictFinal && errors.Is(f.err, ErrUnauthenticated)
 	}
 	if s.origin != 0 && l.Header.ClusterID != 0 && l.Header.ClusterID != s.origin {
 		s.err = &Error{Op: r.op, On: r.on, Endpoint: ep.url, Kind: ErrClusterChanged}
 		s.finish(ErrClusterChanged)
-		return true
+		return true, false
 	}
 	if l.TTL <= 0 {
 		s.err = &Error{Op: r.op, On: r.on, Endpoint: ep.url, Kind: ErrLeaseNotFound}
@@ -116,11 +128,11 @@ func (s *Session) renewAt(ep *endpoint, attempt int, bound time.Duration) bool {
 		} else {
 			s.finish(ErrSessionRevoked)
 		}
-		return true
+		return true, false
 	}
 	// If the deadline has passed meanwhile and nobody has looked, the lease
 	// lived on all the same: the server would not have renewed it otherwise.
 	s.last, s.err = newRenewal(r.began, l.TTL-s.margin), nil
 	s.alarm.Reset(time.Until(s.last.deadline()))
-	return true
+	return true, false
 }

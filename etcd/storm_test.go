@@ -20,7 +20,7 @@ func storms(t *testing.T, seeds int, f func(t *World, some *storm)) {
 	t.Helper()
 	for seed := range seeds {
 		synctest.Test(t, func(t *testing.T) {
-			w := &World{t, []time.Duration{1, 10, 100}[seed%3] * time.Millisecond}
+			w := &World{t, []time.Duration{1, 10, 100}[seed%3] * time.Millisecond, way{true, true}}
 			defer func() {
 				if t.Failed() {
 					t.Logf("seed %d", seed)

@@ -68,7 +68,7 @@ func TestATransactionThatKeepsWhatNobodyDeletedBeforeIsSent(t *testing.T) {
 
 // Sharing a request must not bring together what no single call may hold.
 func TestADeleteOfAllAndAPutThatKeepsAValueNeverShareARequest(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	etcd.EveryWay(t, func(t *etcd.World) {
 		w := newCrowd(t, nil)
 		_, err := w.c.Put(t.Context(), "b", []byte("1"), etcd.Alone())
 		require.NoError(t, err)

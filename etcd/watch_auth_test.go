@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -14,7 +13,7 @@ import (
 )
 
 func TestAWatchIsRefusedToAUserWhoMayNot(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	etcd.EveryWay(t, func(t *etcd.World) {
 		srv, c := withUser(t)
 		mine := watch(t, c, etcd.Key("mine"))
 		_, err := c.Watch(context.Background(), etcd.Key("yours"))
@@ -27,7 +26,7 @@ func TestAWatchIsRefusedToAUserWhoMayNot(t *testing.T) {
 }
 
 func TestARefusedWatchLeavesNoStreamOpen(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	etcd.BothWays(t, func(t *etcd.World) {
 		srv, c := withUser(t)
 		postOnly(srv)
 		watch(t, c, etcd.Key("mine"))
@@ -35,7 +34,7 @@ func TestARefusedWatchLeavesNoStreamOpen(t *testing.T) {
 			_, err := c.Watch(context.Background(), etcd.Key("yours"))
 			require.ErrorIs(t, err, etcd.ErrPermissionDenied)
 		}
-		synctest.Wait()
+		t.Settle()
 		require.Equal(t, 1, srv.WatchStreams())
 	})
 }
@@ -43,7 +42,7 @@ func TestARefusedWatchLeavesNoStreamOpen(t *testing.T) {
 func TestWatchesOutliveTheirToken(t *testing.T) {
 	for _, via := range []string{"websocket", "stream"} {
 		t.Run(via, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			etcd.EveryWay(t, func(t *etcd.World) {
 				srv, c := withUser(t)
 				if via == "stream" {
 					postOnly(srv)
@@ -72,8 +71,8 @@ func TestWatchesOutliveTheirToken(t *testing.T) {
 }
 
 func TestAWrongPasswordIsSaidAtOnce(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		srv := etcdtest.Start(t, etcdtest.WithAuth("secret"))
+	etcd.EveryWay(t, func(t *etcd.World) {
+		srv := t.Start(etcdtest.WithAuth("secret"))
 		c := newClient(t, srv, func(cfg *etcd.Config) {
 			cfg.Username, cfg.Password, cfg.AllowInsecureAuth = "root", "guess", true
 		})
@@ -86,10 +85,10 @@ func TestAWrongPasswordIsSaidAtOnce(t *testing.T) {
 
 // withUser gives a server that asks for a password, and a client of a user who
 // may read and write the key "mine".
-func withUser(t *testing.T, opts ...etcdtest.Option) (*etcdtest.Server, *etcd.Client) {
+func withUser(t *etcd.World, opts ...etcdtest.Option) (*etcdtest.Server, *etcd.Client) {
 	t.Helper()
 	ctx := context.Background()
-	srv := etcdtest.Start(t, opts...)
+	srv := t.Start(opts...)
 	admin := newClient(t, srv)
 	require.NoError(t, admin.UserAdd(ctx, "root", "rootpw"))
 	require.NoError(t, admin.UserGrantRole(ctx, "root", "root"))
@@ -105,8 +104,8 @@ func withUser(t *testing.T, opts ...etcdtest.Option) (*etcdtest.Server, *etcd.Cl
 }
 
 func TestAWatchIsMadeThoughAuthenticationWasSwitchedOnAMomentAgo(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		srv := etcdtest.Start(t)
+	etcd.EveryWay(t, func(t *etcd.World) {
+		srv := t.Start()
 		c := newClient(t, srv, asRoot("secret"))
 		ctx := t.Context()
 		first := watch(t, c, etcd.Key("a")) // over a connection without a token

@@ -39,6 +39,7 @@ type watchConn struct {
 	token   string
 	readKey string // for checks
 	opened  time.Time
+	stale   time.Time // when its token is to be replaced; zero is never
 	retire  time.Time // when to make another one in its place; zero is never
 
 	atts     map[int64]*attachment

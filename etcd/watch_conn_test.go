@@ -210,7 +210,10 @@ func TestAConnectionIsRenewedBeforeItsTokenEnds(t *testing.T) {
 		return "e30." + base64.RawURLEncoding.EncodeToString([]byte(claims)) + ".c2ln"
 	}
 	require.Equal(t, now.Add(80*time.Second), renewBefore(jwt(`{"username":"ann","exp":1700000100}`), now))
-	require.Equal(t, now.Add(time.Second), renewBefore(jwt(`{"exp":1600000000}`), now), "one that has ended")
+	require.Equal(t, now.Add(tokenRenewal), renewBefore(jwt(`{"exp":1600000000}`), now), "one that has ended")
+	require.Equal(t, now.Add(tokenRenewal), renewBefore(jwt(`{"exp":1700000009}`), now), "one that is about to end")
+	require.Greater(t, renewBefore(jwt(`{"exp":9999999999}`), now), now.Add(100*365*24*time.Hour), "one for ever")
+	require.Greater(t, renewBefore(jwt(`{"exp":1000000000000}`), now), now.Add(100*365*24*time.Hour), "one for longer than a Duration")
 	for _, odd := range []string{jwt(`{"exp":"x"}`), jwt(`[]`), jwt(`{}`), "a.!.c"} {
 		require.Equal(t, now.Add(tokenRenewal), renewBefore(odd, now))
 	}

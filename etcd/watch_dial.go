@@ -39,6 +39,8 @@ func (cn *watchConn) dial() (watchLink, error) {
 				continue
 			}
 			f.verdict = verdictFinal
+		} else {
+			renewed = 0 // only refusals in a row say that no token is good
 		}
 		final := f.verdict == verdictFinal
 		if final && errors.Is(f.err, ErrUnauthenticated) {
@@ -135,8 +137,9 @@ func (cn *watchConn) try(ep *endpoint) (watchLink, *failure) {
 	cn.inStep = inStep
 	cn.rev = hd.Revision
 	cn.retire = ep.watch.reprobe(link.transport(), ep.secure)
-	if until := renewBefore(token, now); !until.IsZero() && (cn.retire.IsZero() || until.Before(cn.retire)) {
-		cn.retire = until
+	cn.stale = renewBefore(token, now)
+	if !cn.stale.IsZero() && (cn.retire.IsZero() || cn.stale.Before(cn.retire)) {
+		cn.retire = cn.stale
 	}
 	return link, nil
 }

@@ -20,9 +20,11 @@ const (
 	checkTimeout = 3 * time.Second
 	// linger is how long the shared connection is kept without a watch.
 	linger = 30 * time.Second
-	// tokenRenewal is after how long a connection is replaced by one with a
-	// new token, where the token does not say how long it is good.
+	// tokenRenewal is after how long a connection is replaced where the token
+	// does not say how long it is good: that is so long after it was used last.
 	tokenRenewal = 4 * time.Minute
+	// shortToken is how long a token must be good to be replaced before it ends.
+	shortToken = 10 * time.Second
 	// mayLag is at how many checks in a row the stream may show a revision
 	// older than one that the check before had seen.
 	mayLag = 2
@@ -128,7 +130,10 @@ func (cn *watchConn) inspect(link watchLink) error {
 	case len(cn.atts) > 0 && hd.Revision > cn.progress:
 		cn.post(cn.progressRequest())
 	}
-	if !cn.retire.IsZero() && time.Now().After(cn.retire) {
+	if now := time.Now(); !cn.retire.IsZero() && now.After(cn.retire) {
+		if _, ok := jwtEnd(cn.token); ok && now.After(cn.stale) {
+			h.c.tokens.drop(cn.token) // the next connection is to have another one
+		}
 		h.retire(cn)
 	}
 	cn.again()
@@ -182,13 +187,15 @@ func (cn *watchConn) lags(rev int64) error {
 }
 
 // renewBefore says when a connection made with token is to be replaced. Zero
-// is never. A JWT tells its end; of others nobody knows.
+// is never. A JWT tells its end; of others nobody knows. One that is to end
+// soon, or has ended, although it was accepted a moment ago, is left until it is
+// refused: it ends by another clock, and the next one may look just like it.
 func renewBefore(token string, now time.Time) time.Time {
 	if token == "" {
 		return time.Time{}
 	}
-	if end, ok := jwtEnd(token); ok {
-		return now.Add(max(end.Sub(now)*4/5, time.Second))
+	if end, ok := jwtEnd(token); ok && end.Sub(now) >= shortToken {
+		return now.Add(end.Sub(now) / 5 * 4)
 	}
 	return now.Add(tokenRenewal)
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -17,8 +16,8 @@ import (
 func TestAWatchLosesNothingWhereProgressOvertakesEvents(t *testing.T) {
 	for _, version := range []string{"3.4.21", "3.5.7"} {
 		t.Run(version, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				srv := etcdtest.Start(t, etcdtest.WithVersion(version))
+			etcd.BothWays(t, func(t *etcd.World) {
+				srv := t.Start(etcdtest.WithVersion(version))
 				c := newClient(t, srv)
 				live := watch(t, c, etcd.Key("a"))
 				for i := range 10 {
@@ -39,7 +38,7 @@ func TestAWatchLosesNothingWhereProgressOvertakesEvents(t *testing.T) {
 }
 
 func TestAWatchOf34IsMadeThoughAWebSocketKnowsNoUserThere(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	etcd.BothWays(t, func(t *etcd.World) {
 		srv, c := withUser(t, etcdtest.WithVersion("3.4.21"))
 		mine := watch(t, c, etcd.Key("mine"))
 		logins := srv.Requests()["/v3/auth/authenticate"]
@@ -49,7 +48,7 @@ func TestAWatchOf34IsMadeThoughAWebSocketKnowsNoUserThere(t *testing.T) {
 			require.ErrorContains(t, err, `watch "yours"`)
 		}
 		require.Equal(t, logins, srv.Requests()["/v3/auth/authenticate"], "the token was good for the other")
-		synctest.Wait()
+		t.Settle()
 		require.Equal(t, 1, srv.WatchStreams())
 		srv.Put("mine", nil)
 		require.Len(t, collect(t, mine, 1), 1, "the others go on")
@@ -57,7 +56,7 @@ func TestAWatchOf34IsMadeThoughAWebSocketKnowsNoUserThere(t *testing.T) {
 }
 
 func TestAForbiddenWatchOf34IsAnErrorSoon(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	etcd.BothWays(t, func(t *etcd.World) {
 		srv, c := withUser(t, etcdtest.WithVersion("3.4.21"))
 		begin := time.Now()
 		_, err := c.Watch(context.Background(), etcd.Key("yours"))
@@ -70,8 +69,8 @@ func TestAForbiddenWatchOf34IsAnErrorSoon(t *testing.T) {
 }
 
 func TestAWatchOf34IsMadeThoughAuthenticationWasSwitchedOnAMomentAgo(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		srv := etcdtest.Start(t, etcdtest.WithVersion("3.4.21"))
+	etcd.BothWays(t, func(t *etcd.World) {
+		srv := t.Start(etcdtest.WithVersion("3.4.21"))
 		c := newClient(t, srv, asRoot("secret"))
 		first := watch(t, c, etcd.Key("a")) // over a connection without a token
 		require.NoError(t, c.UserAdd(t.Context(), "root", "secret"))

@@ -42,7 +42,7 @@ func (s *Server) Dial(ctx context.Context, network, address string) (net.Conn, e
 	if refused {
 		return fail(syscall.ECONNREFUSED)
 	}
-	client, server := newPipe(addr("client"), addr(address), s.opts.lineLatency)
+	client, server := newPipe(addr("client"), addr(address), s.opts.from, s.opts.to)
 	select {
 	case m.listener.conns <- server:
 		return client, nil

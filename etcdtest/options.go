@@ -21,7 +21,7 @@ type options struct {
 	requestTimeout   time.Duration
 	promptCatchUp    bool
 	latency          time.Duration
-	lineLatency      time.Duration
+	to, from         time.Duration // latency of lines
 	tls              *tls.Config
 	selfSigned       bool
 }
@@ -99,7 +99,13 @@ func WithLatency(d time.Duration) Option { return func(o *options) { o.latency =
 // its way for up to d, in either direction and in order: requests and replies,
 // but also handshakes and the messages of watches. How long is drawn at random
 // each time. By default nothing takes any time.
-func WithLineLatency(d time.Duration) Option { return func(o *options) { o.lineLatency = max(0, d) } }
+func WithLineLatency(d time.Duration) Option { return WithLineLatencies(d, d) }
+
+// WithLineLatencies is WithLineLatency with one latency for what clients write,
+// on its way to the server, and another for what is on its way from it.
+func WithLineLatencies(to, from time.Duration) Option {
+	return func(o *options) { o.to, o.from = max(0, to), max(0, from) }
+}
 
 // WithTLS makes every address of the server speak TLS, and HTTP/2 with clients
 // that offer it. With nil it makes a certificate of its own, which clients

@@ -15,9 +15,9 @@ const pipeBuffer = 256 << 10
 // newPipe returns the two ends of a connection inside the process. Unlike
 // net.Pipe it buffers, as TCP does. Blocked calls wait on channels and
 // deadlines are timers, so it works in a testing/synctest bubble. What is written
-// is on its way for up to latency.
-func newPipe(client, server net.Addr, latency time.Duration) (*pipeConn, *pipeConn) {
-	a, b := &stream{way: way{latency: latency}}, &stream{way: way{latency: latency}}
+// is on its way for up to a latency, to the server or from it.
+func newPipe(client, server net.Addr, from, to time.Duration) (*pipeConn, *pipeConn) {
+	a, b := &stream{way: way{latency: from}}, &stream{way: way{latency: to}}
 	return &pipeConn{in: a, out: b, local: client, remote: server, readBy: newDeadline(), writeBy: newDeadline()},
 		&pipeConn{in: b, out: a, local: server, remote: client, readBy: newDeadline(), writeBy: newDeadline()}
 }

@@ -15,7 +15,7 @@ import (
 
 func TestAPipeBuffersAndThenMakesTheWriterWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a, b := newPipe(addr("a"), addr("b"), 0)
+		a, b := newPipe(addr("a"), addr("b"), 0, 0)
 		want := bytes.Repeat([]byte("0123456789"), pipeBuffer/4)
 		done := make(chan error, 1)
 		go func() {
@@ -38,7 +38,7 @@ func TestAPipeBuffersAndThenMakesTheWriterWait(t *testing.T) {
 
 func TestPipeDeadlinesEndCallsUnderWay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a, b := newPipe(addr("a"), addr("b"), 0)
+		a, b := newPipe(addr("a"), addr("b"), 0, 0)
 		start := time.Now()
 		require.NoError(t, a.SetDeadline(start.Add(time.Hour)))
 		time.AfterFunc(time.Minute, func() { a.SetDeadline(start.Add(2 * time.Minute)) })
@@ -61,7 +61,7 @@ func TestPipeDeadlinesEndCallsUnderWay(t *testing.T) {
 }
 
 func TestAClosedPipeIsReadToItsEndAndAResetOneIsNot(t *testing.T) {
-	a, b := newPipe(addr("a"), addr("b"), 0)
+	a, b := newPipe(addr("a"), addr("b"), 0, 0)
 	_, err := a.Write([]byte("last words"))
 	require.NoError(t, err)
 	require.NoError(t, a.Close())
@@ -73,7 +73,7 @@ func TestAClosedPipeIsReadToItsEndAndAResetOneIsNot(t *testing.T) {
 	_, err = b.Write([]byte("x"))
 	require.Error(t, err)
 
-	a, b = newPipe(addr("a"), addr("b"), 0)
+	a, b = newPipe(addr("a"), addr("b"), 0, 0)
 	_, err = a.Write([]byte("lost words"))
 	require.NoError(t, err)
 	a.reset()
@@ -85,7 +85,7 @@ func TestAClosedPipeIsReadToItsEndAndAResetOneIsNot(t *testing.T) {
 
 func TestADeadlineInThePastEndsAReadUnderWay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a, _ := newPipe(addr("a"), addr("b"), 0)
+		a, _ := newPipe(addr("a"), addr("b"), 0, 0)
 		done := make(chan error, 1)
 		go func() {
 			_, err := a.Read(make([]byte, 1))

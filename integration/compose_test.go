@@ -6,12 +6,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -84,13 +86,19 @@ func TestTheFlagsOfTheComposeFileMakeACluster(t *testing.T) {
 	// Within compose every member listens at the same ports of a host of its
 	// own; here each has ports of its own on loopback.
 	addrs := map[string]string{}
-	var held []net.Listener
+	// The system gives none of these to others who ask for any.
+	own := 20_000 + rand.IntN(10_000)
 	for name := range f.Services {
 		for _, port := range []string{"2379", "2380"} {
-			l, err := net.Listen("tcp", "127.0.0.1:0")
-			require.NoError(t, err)
-			held = append(held, l)
-			addrs[name+":"+port] = l.Addr().String()
+			var err error = syscall.EADDRINUSE
+			for ; err != nil; own++ {
+				require.Less(t, own, 32_000)
+				var l net.Listener
+				if l, err = net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", own)); err == nil {
+					addrs[name+":"+port] = l.Addr().String()
+					require.NoError(t, l.Close())
+				}
+			}
 		}
 	}
 	processes := map[string]*cluster.Process{}
@@ -109,9 +117,6 @@ func TestTheFlagsOfTheComposeFileMakeACluster(t *testing.T) {
 			args[name] = append(args[name], arg)
 		}
 	}
-	for _, l := range held {
-		require.NoError(t, l.Close())
-	}
 	for name := range f.Services {
 		log := filepath.Join(dir, name+".log")
 		p, err := cluster.StartProcess(binary, args[name], log)
@@ -119,7 +124,7 @@ func TestTheFlagsOfTheComposeFileMakeACluster(t *testing.T) {
 		processes[name] = p
 		defer p.Kill()
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 
 	for name, s := range f.Services {
@@ -143,6 +148,7 @@ func TestTheFlagsOfTheComposeFileMakeACluster(t *testing.T) {
 	require.NoError(t, ask(ctx, endpoints["etcd1"], "/v3/kv/put", key, nil))
 	processes["etcd1"].Kill()
 	awaitMember(ctx, t, endpoints["etcd3"]) // two are a quorum
+	awaitMember(ctx, t, endpoints["etcd2"])
 	var got struct{ Count string }
 	require.NoError(t, ask(ctx, endpoints["etcd3"], "/v3/kv/range", key, &got))
 	require.Equal(t, "1", got.Count)
@@ -156,7 +162,7 @@ func awaitMember(ctx context.Context, t *testing.T, endpoint string) {
 		ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 		defer cancel()
 		return ask(ctx, endpoint, "/v3/kv/range", `{"key":"AA=="}`, nil) == nil
-	}, 30*time.Second, 50*time.Millisecond, endpoint)
+	}, 3*time.Minute, 50*time.Millisecond, endpoint)
 }
 
 func ask(ctx context.Context, endpoint, path, body string, out any) error {

@@ -17,6 +17,9 @@ import (
 // Only what RWMutex.Acquire and TryAcquire gave can be downgraded.
 func (h *Handle) Downgrade(ctx context.Context) (*Handle, error) {
 	const op = "downgrade"
+	if !h.given() {
+		return nil, failed(op, "", errNotGiven)
+	}
 	if h.end == nil {
 		return nil, failed(op, h.name, errors.New("it is not held for writing by an RWMutex's Acquire"))
 	}

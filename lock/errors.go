@@ -18,7 +18,8 @@ var (
 	// ErrQuarantine: nobody holds the lock, and nobody gets it yet; see
 	// WithQuarantine. TryAcquire's error answers for ErrHeld as well.
 	ErrQuarantine = line.ErrQuarantine
-	// ErrNotHeld: nobody holds the lock, or not with that token.
+	// ErrNotHeld: nobody holds the lock, or not with that token; or the handle
+	// is none that an acquisition gave.
 	ErrNotHeld = errors.New("not held")
 	// ErrLost: the lock was held, and lost before it was released.
 	ErrLost = errors.New("lock lost")
@@ -53,7 +54,11 @@ func (e *Error) Error() string {
 	if e.Lost {
 		b.WriteString(ErrLost.Error() + ": ")
 	}
-	b.WriteString(e.Err.Error())
+	if e.Err == nil {
+		b.WriteString("failed")
+	} else {
+		b.WriteString(e.Err.Error())
+	}
 	return b.String()
 }
 

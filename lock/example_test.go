@@ -77,7 +77,7 @@ func ExampleMutex_Acquire_timeout() {
 	}
 	defer h.Release(ctx)
 
-	waiting, cancel := context.WithTimeout(ctx, 50*time.Millisecond)
+	waiting, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
 	_, err = lock.New(session, "deploy").Acquire(waiting)
 	var e *lock.Error

@@ -3,6 +3,7 @@ package lock
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 
@@ -12,6 +13,9 @@ import (
 
 // A Handle is one acquisition of a lock. It is single-use: once released or
 // lost it never comes back. It is safe for use by many goroutines at once.
+//
+// A nil Handle, and one that no acquisition gave, holds nothing: its calls fail
+// with ErrNotHeld, its context has ended, and its guard never holds.
 type Handle struct {
 	name  string
 	entry *line.Entry
@@ -33,6 +37,12 @@ const (
 	downgraded
 )
 
+// errNotGiven: whoever calls has a handle from elsewhere, or none.
+var errNotGiven = fmt.Errorf("%w: no acquisition gave this handle", ErrNotHeld)
+
+// given reports whether the handle is an acquisition's.
+func (h *Handle) given() bool { return h != nil && h.entry != nil }
+
 func newHandle(name string, e *line.Entry) *Handle {
 	return &Handle{name: name, entry: e, guard: e.Guard(), ctx: e.Context()}
 }
@@ -43,13 +53,23 @@ func newHandle(name string, e *line.Entry) *Handle {
 //
 // A lock that was had without a wait is watched once it has been held for 75
 // ms; a deletion by hand before that is noticed then.
-func (h *Handle) Context() context.Context { return h.ctx }
+func (h *Handle) Context() context.Context {
+	if !h.given() {
+		ctx, end := context.WithCancelCause(context.Background())
+		end(errNotGiven)
+		return ctx
+	}
+	return h.ctx
+}
 
 // Err gives nil while the lock is held, ErrReleased once it was released, and
 // otherwise an error that answers errors.Is for ErrLost and the cause. It looks
 // at the clock itself: after a pause of the process it tells of an expiry
 // before any timer has fired. It does no I/O.
 func (h *Handle) Err() error {
+	if !h.given() {
+		return failed("hold", "", errNotGiven)
+	}
 	if err := context.Cause(h.ctx); errors.Is(err, ErrDowngraded) {
 		return err
 	}
@@ -62,12 +82,22 @@ func (h *Handle) Err() error {
 
 // Token is the lock's fencing token: greater than that of every holder before.
 // It is the revision that created the contender's key.
-func (h *Handle) Token() int64 { return h.entry.Token() }
+func (h *Handle) Token() int64 {
+	if !h.given() {
+		return 0
+	}
+	return h.entry.Token()
+}
 
 // Guard holds as long as the lock is held by this handle. In the If of a
 // transaction it makes sure that the transaction is not carried out after a
 // loss, whether the loss is noticed or not.
-func (h *Handle) Guard() etcd.Cmp { return h.guard }
+func (h *Handle) Guard() etcd.Cmp {
+	if !h.given() {
+		return etcd.AllOf(etcd.Exists(etcd.Key(Root)), etcd.Missing(etcd.Key(Root))) // never
+	}
+	return h.guard
+}
 
 // Release lets the lock go. Its context ends first. It is idempotent; of
 // several callers one does the work and the others wait for it.
@@ -79,6 +109,10 @@ func (h *Handle) Guard() etcd.Cmp { return h.guard }
 //
 // Of a handle that was downgraded it does nothing: the lock is the new handle's.
 func (h *Handle) Release(ctx context.Context) error {
+	const op = "release"
+	if !h.given() {
+		return failed(op, "", errNotGiven)
+	}
 	if h.downgradeState() == downgraded {
 		return nil
 	}
@@ -90,9 +124,9 @@ func (h *Handle) Release(ctx context.Context) error {
 		if !errors.Is(err, loss) {
 			err = errors.Join(loss, err)
 		}
-		return lost("release", h.name, err)
+		return lost(op, h.name, err)
 	}
-	return failed("release", h.name, err)
+	return failed(op, h.name, err)
 }
 
 // releaseTimeout bounds the release at the end of Do.

@@ -49,7 +49,7 @@ func (o options) checkQuarantine() (time.Duration, error) {
 
 // rule is that of a writer.
 func (m *Mutex) rule() line.Rule {
-	return line.Rule{Kind: line.Writer, Quarantine: m.quarantine}
+	return line.Rule{Kind: line.Writer, Quarantine: m.its().quarantine}
 }
 
 func newContest(s *etcd.Session, name string, opts []Option) contest {
@@ -57,7 +57,7 @@ func newContest(s *etcd.Session, name string, opts []Option) contest {
 	c := contest{name: o.show(name), meta: o.meta}
 	prefix, err := o.prefix(name)
 	switch {
-	case s == nil:
+	case s == nil || s.Client() == nil:
 		c.err = errors.New("no session")
 	case err != nil:
 		c.err = err
@@ -77,7 +77,7 @@ func newContest(s *etcd.Session, name string, opts []Option) contest {
 // session ended or the contender's key was taken away while it waited, the
 // error answers for that cause, as a held lock's context would.
 func (m *Mutex) Acquire(ctx context.Context) (*Handle, error) {
-	return m.acquire(ctx, "acquire", line.Acquire, m.rule())
+	return m.its().acquire(ctx, "acquire", line.Acquire, m.rule())
 }
 
 // TryAcquire takes the lock if nobody holds it and nobody waits for it;
@@ -86,7 +86,7 @@ func (m *Mutex) Acquire(ctx context.Context) (*Handle, error) {
 // moment where many come and go all the time, and leaves if it would have to
 // wait.)
 func (m *Mutex) TryAcquire(ctx context.Context) (*Handle, error) {
-	return m.acquire(ctx, "try", line.Try, m.rule())
+	return m.its().acquire(ctx, "try", line.Try, m.rule())
 }
 
 // Do calls fn while it holds the lock, and releases it afterwards, also if fn

@@ -99,6 +99,30 @@ type contest struct {
 	err        error
 }
 
+// its gives what a Mutex is made of, of a nil one what says that it was not made.
+func (m *Mutex) its() *contest {
+	if m == nil {
+		return new(contest)
+	}
+	return &m.contest
+}
+
+// its is as that of a Mutex.
+func (m *RWMutex) its() *contest {
+	if m == nil {
+		return new(contest)
+	}
+	return &m.contest
+}
+
+// its is as that of a Mutex.
+func (m *Semaphore) its() *contest {
+	if m == nil {
+		return new(contest)
+	}
+	return &m.contest
+}
+
 // wrong says what is wrong with the description of the lock.
 func (c *contest) wrong() error {
 	if c.err == nil && c.line == nil {

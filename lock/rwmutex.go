@@ -31,24 +31,24 @@ var (
 // Acquire waits until the lock is held for writing. See Mutex.Acquire. The
 // handle can be downgraded.
 func (m *RWMutex) Acquire(ctx context.Context) (*Handle, error) {
-	return writer(m.acquire(ctx, "acquire", line.Acquire, writing))
+	return writer(m.its().acquire(ctx, "acquire", line.Acquire, writing))
 }
 
 // TryAcquire takes the lock for writing if nobody holds it and nobody waits for
 // it. See Mutex.TryAcquire.
 func (m *RWMutex) TryAcquire(ctx context.Context) (*Handle, error) {
-	return writer(m.acquire(ctx, "try", line.Try, writing))
+	return writer(m.its().acquire(ctx, "try", line.Try, writing))
 }
 
 // AcquireRead waits until the lock is held for reading. See Mutex.Acquire.
 func (m *RWMutex) AcquireRead(ctx context.Context) (*Handle, error) {
-	return m.acquire(ctx, "acquire reading", line.Acquire, reading)
+	return m.its().acquire(ctx, "acquire reading", line.Acquire, reading)
 }
 
 // TryAcquireRead takes the lock for reading if no writer holds it or waits for
 // it. See Mutex.TryAcquire.
 func (m *RWMutex) TryAcquireRead(ctx context.Context) (*Handle, error) {
-	return m.acquire(ctx, "try reading", line.Try, reading)
+	return m.its().acquire(ctx, "try reading", line.Try, reading)
 }
 
 // Do calls fn while it holds the lock for writing. See Mutex.Do.
@@ -80,7 +80,7 @@ func writer(h *Handle, err error) (*Handle, error) {
 }
 
 // Writer is the lock's writing side, for AcquireAll.
-func (m *RWMutex) Writer() Part { return part{&m.contest, writing} }
+func (m *RWMutex) Writer() Part { return part{m.its(), writing} }
 
 // Reader is the lock's reading side, for AcquireAll.
-func (m *RWMutex) Reader() Part { return part{&m.contest, reading} }
+func (m *RWMutex) Reader() Part { return part{m.its(), reading} }

@@ -56,8 +56,8 @@ func (m *Semaphore) Do(ctx context.Context, weight int64, fn func(ctx context.Co
 // Weight is that many permits, for AcquireAll.
 func (m *Semaphore) Weight(weight int64) Part {
 	rule, err := m.rule(weight)
-	c := m.contest
-	if c.err == nil {
+	c := *m.its()
+	if c.err == nil && c.line != nil {
 		c.err = err
 	}
 	return part{&c, rule}
@@ -65,21 +65,25 @@ func (m *Semaphore) Weight(weight int64) Part {
 
 func (m *Semaphore) get(ctx context.Context, op string, enter enter, weight int64) (*Handle, error) {
 	rule, err := m.rule(weight)
-	if m.err == nil && err != nil {
+	if m.its().wrong() == nil && err != nil {
 		return nil, failed(op, m.name, err)
 	}
-	return m.acquire(ctx, op, enter, rule)
+	return m.its().acquire(ctx, op, enter, rule)
 }
 
 func (m *Semaphore) rule(weight int64) (line.Rule, error) {
 	var err error
+	var limit int64
+	if m != nil {
+		limit = m.limit
+	}
 	switch {
 	case weight <= 0:
 		err = fmt.Errorf("the number of permits is not positive: %d", weight)
-	case weight > m.limit:
-		err = fmt.Errorf("%d permits are more than the limit of %d", weight, m.limit)
+	case weight > limit:
+		err = fmt.Errorf("%d permits are more than the limit of %d", weight, limit)
 	}
-	return line.Rule{Kind: line.Permits, Weight: weight, Limit: m.limit}, err
+	return line.Rule{Kind: line.Permits, Weight: weight, Limit: limit}, err
 }
 
 // Resize changes the limit for all parties, and gives a description with the
@@ -91,8 +95,8 @@ func (m *Semaphore) rule(weight int64) (line.Rule, error) {
 // waiters by State and Look: its key does not tell.
 func (m *Semaphore) Resize(ctx context.Context, limit int64) (*Semaphore, error) {
 	const op = "resize"
-	if err := m.wrong(); err != nil {
-		return nil, failed(op, m.name, err)
+	if err := m.its().wrong(); err != nil {
+		return nil, failed(op, m.its().name, err)
 	}
 	if limit <= 0 {
 		return nil, failed(op, m.name, errors.New("the limit is not positive"))

@@ -26,8 +26,8 @@ func (p part) want() (string, line.Want, error) {
 }
 
 func (m *Mutex) want() (string, line.Want, error) {
-	w, err := m.contest.want(m.rule())
-	return m.name, w, err
+	w, err := m.its().want(m.rule())
+	return m.its().name, w, err
 }
 
 // AcquireAll waits until all of parts are held, under one handle. It enters all

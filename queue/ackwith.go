@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/quorate/quorate/etcd"
+	"github.com/quorate/quorate/internal/mutant"
 )
 
 // ackWith ends a job together with a transaction of the caller's.
@@ -84,8 +85,12 @@ func (c *consumer) ackingWith(d *delivery, mod int64, t etcd.Txn) etcd.Txn {
 	inner := etcd.Txn{If: t.If, Then: append([]etcd.Op(nil), t.Then...), Else: t.Else}
 	inner.Then = append(append(inner.Then, etcd.Delete(etcd.Key(d.key))), c.q.releaseUnique(d.env)...)
 	record := etcd.Key(d.claim.key)
+	held := []etcd.Cmp{d.claimed(), d.present(), etcd.IfModRevision(record, etcd.Equal, mod)}
+	if mutant.QueueLooseAckWith {
+		held = held[:1]
+	}
 	return etcd.Txn{
-		If:   []etcd.Cmp{d.claimed(), etcd.IfModRevision(record, etcd.Equal, mod), d.present()},
+		If:   held,
 		Then: []etcd.Op{etcd.Nest(inner)},
 		Else: []etcd.Op{etcd.Get(record), etcd.Get(etcd.Key(d.key))},
 	}

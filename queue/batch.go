@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/quorate/quorate/etcd"
+	"github.com/quorate/quorate/internal/mutant"
 )
 
 // A batch is units composed for one state of the tail.
@@ -51,7 +52,11 @@ func (q *core) compose(on cursorKV, units []*unit) *batch {
 	for _, u := range units {
 		if u.from != nil {
 			from := etcd.Key(u.from.Key)
-			check(etcd.IfModRevision(from, etcd.Equal, u.from.ModRevision), from)
+			as := etcd.IfModRevision(from, etcd.Equal, u.from.ModRevision)
+			if mutant.QueueMovesTwice {
+				as = etcd.IfModRevision(etcd.Key(q.keys.tail()), etcd.Equal, on.mod)
+			}
+			check(as, from)
 			ops = append(ops, etcd.Delete(from))
 			for _, key := range u.along {
 				ops = append(ops, etcd.Delete(etcd.Key(key)))

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/quorate/quorate/etcd"
+	"github.com/quorate/quorate/internal/mutant"
 	"github.com/quorate/quorate/internal/pace"
 )
 
@@ -214,7 +215,10 @@ func (c *consumer) tryClaim(ctx context.Context, t etcd.Txn, n int64, rec record
 	k := c.q.keys
 	key := k.claim(c.id, n)
 	me, paused := etcd.Key(k.consumer(c.id)), etcd.Key(k.paused())
-	t.If = append(t.If, etcd.IfCreateRevision(me, etcd.Equal, c.presenceRevision()), etcd.Missing(paused))
+	t.If = append(t.If, etcd.Missing(paused))
+	if !mutant.QueueLooseClaim {
+		t.If = append(t.If, etcd.IfCreateRevision(me, etcd.Equal, c.presenceRevision()))
+	}
 	t.Then = append(t.Then, etcd.Put(key, rec.encode()), etcd.Get(etcd.Key(k.tail())))
 	for _, r := range rec.Runs {
 		t.Then = append(t.Then, etcd.Get(k.span(rec.Priority, r)))

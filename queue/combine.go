@@ -97,7 +97,9 @@ func (c *combiner[I]) doAll(ctx context.Context, items []I) []error {
 		c.mu.Lock()
 	}
 	for i, p := range own {
-		if errs[i] = p.err; !p.settled {
+		if p.settled {
+			errs[i] = p.err
+		} else {
 			errs[i] = c.leave(p, pace.Over(ctx))
 		}
 	}

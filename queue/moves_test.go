@@ -113,3 +113,28 @@ func TestAcksOfJobsWithLongUniqueKeysFitIntoTheirCommits(t *testing.T) {
 		require.NoError(w, n.Ack(w.Context(), ds...))
 	})
 }
+
+// The context of a handler ends with the last job of its claim, which may be settled
+// in the same commit as the handler's own.
+func TestJobsThatAreSettledTogetherUnderTheirOwnContextsAreSettledForAllToSee(t *testing.T) {
+	inBubble(t, func(w *world) {
+		q, n := w.queue(), w.node()
+		for round := range 30 {
+			w.push(q, numbered(20)...)
+			ds := n.take(20)
+			errs := make(chan error, len(ds))
+			for _, d := range ds {
+				go func() {
+					if round%2 == 0 {
+						errs <- d.Ack(d.Context())
+					} else {
+						errs <- d.Dead(d.Context(), "x")
+					}
+				}()
+			}
+			for range ds {
+				require.NoError(w, <-errs)
+			}
+		}
+	})
+}

@@ -54,6 +54,12 @@ func (c *consumer) ask(d *delivery, to progress) (done bool, err error) {
 func (c *consumer) answered(d *delivery, err error) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	// A claim's context ends with the last of its jobs, so it may end a call under
+	// it before that is told what came of it. An answer of AckWith's cannot be given
+	// that way.
+	if d.at == d.asked && d.asked != ackedWith && errors.Is(err, etcd.ErrUnknownOutcome) {
+		err = nil
+	}
 	d.unsure = d.unsure || errors.Is(err, etcd.ErrUnknownOutcome)
 	if d.unsure && definite(err) {
 		err = &etcd.Error{Op: "txn", On: d.key, Err: err, Unknown: true} // for the attempts before

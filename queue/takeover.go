@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"github.com/quorate/quorate/etcd"
+	"github.com/quorate/quorate/internal/mutant"
 )
 
 // taking says under what condition a record is taken from its owner.
@@ -67,11 +68,11 @@ func (q *core) takeOverAs(ctx context.Context, kv etcd.KV, how taking, did *bool
 		Then: []etcd.Op{etcd.Delete(etcd.Key(kv.Key))},
 		Else: []etcd.Op{etcd.Get(etcd.Key(kv.Key)), etcd.Get(etcd.Key(q.keys.consumer(how.owner)), etcd.KeysOnly())},
 	}
-	if how.dead {
+	if how.dead && !mutant.QueueTakesFromLiving {
 		t.If = append(t.If, etcd.Missing(etcd.Key(q.keys.consumer(how.owner))))
 	}
 	died := false
-	if rec.Alone && how.maxAttempts > 0 {
+	if (rec.Alone || mutant.QueueBlamesNeighbours) && how.maxAttempts > 0 {
 		if died, err = q.bury(ctx, &t, rec, how); err != nil {
 			return nil, err
 		}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/quorate/quorate/etcd"
+	"github.com/quorate/quorate/internal/mutant"
 	"github.com/quorate/quorate/internal/pace"
 )
 
@@ -45,6 +46,9 @@ func (ch *change) do(c *counter, ops ...etcd.Op) *change {
 		If:   []etcd.Cmp{etcd.IfModRevision(key, etcd.Equal, ch.base.mod)},
 		Then: append(ops, etcd.Get(mark)),
 		Else: []etcd.Op{etcd.Get(key), etcd.Get(mark), etcd.Put(markKey(c.key), encodeMark(c.id))},
+	}
+	if mutant.SequenceLooseCompare {
+		ch.txn.If = []etcd.Cmp{etcd.Exists(key)}
 	}
 	return ch
 }
@@ -167,7 +171,7 @@ func (c *counter) refused(ctx context.Context, ch *change, res *etcd.TxnResult) 
 // wrote gives the nonce in a value, if it is the change's.
 func (ch *change) wrote(kv etcd.KV) (string, bool) {
 	_, nonce, err := decode(kv)
-	return nonce, err == nil && nonce != "" && (nonce == ch.nonce || nonce == ch.aside)
+	return nonce, err == nil && nonce != "" && (nonce == ch.nonce || nonce == ch.aside) && !mutant.SequenceForgetsNonces
 }
 
 // historyWithin bounds how long the history is asked for.

@@ -8,6 +8,7 @@ import (
 	"strconv"
 
 	"github.com/quorate/quorate/etcd"
+	"github.com/quorate/quorate/internal/mutant"
 	"github.com/quorate/quorate/internal/pace"
 )
 
@@ -122,6 +123,9 @@ func (c *counter) create(ctx context.Context) error {
 			etcd.Put(markKey(c.key), encodeMark(c.id)),
 		},
 		Else: []etcd.Op{etcd.Get(etcd.Key(c.key)), etcd.Get(etcd.Key(markKey(c.key)))},
+	}
+	if mutant.SequenceStartsAgain {
+		t.If = t.If[:1]
 	}
 	var again pace.Retries
 	for {

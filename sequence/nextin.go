@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/quorate/quorate/etcd"
+	"github.com/quorate/quorate/internal/mutant"
 	"github.com/quorate/quorate/internal/pace"
 )
 
@@ -107,9 +108,13 @@ func (c *counter) nextIn(ctx context.Context, txn func(n int64) etcd.Txn) (int64
 func (c *counter) newChangeIn(to state, t etcd.Txn) *change {
 	ch := &change{base: c.known, to: to, nonce: c.nextNonce()}
 	ch.aside = c.nextNonce()
+	aside := etcd.Put(c.key, encode(ch.base.state, ch.aside))
+	if mutant.SequenceLeavesNoTrace {
+		aside = etcd.Get(etcd.Key(c.key))
+	}
 	return ch.do(c, etcd.Nest(etcd.Txn{
 		If:   t.If,
 		Then: append([]etcd.Op{etcd.Put(c.key, encode(to, ch.nonce))}, t.Then...),
-		Else: append([]etcd.Op{etcd.Put(c.key, encode(ch.base.state, ch.aside))}, t.Else...),
+		Else: append([]etcd.Op{aside}, t.Else...),
 	}))
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/quorate/quorate/internal/mutant"
 	"github.com/quorate/quorate/internal/pace"
 )
 
@@ -133,7 +134,7 @@ func (t *turns) pass() {
 		t.flight = nil // nobody wants to know any more
 	}
 	switch {
-	case len(t.solos) > 0 && (!t.soloed || len(t.takes) == 0):
+	case len(t.solos) > 0 && (!t.soloed && !mutant.SequenceStarvesNextIn || len(t.takes) == 0):
 		k := t.solos[0]
 		t.solos = t.solos[1:]
 		k.lead()

@@ -29,8 +29,8 @@ func TestAnEtcdThatDoesNotAnswerIsNamedTogetherWithWhatToDo(t *testing.T) {
 	url := nobody(t)
 	for _, args := range [][]string{
 		{"status"},
-		{"elect", "watch", "x", "--command-timeout", "300ms"},
-		{"lock", "x", "--command-timeout", "300ms", "--", os.Args[0], asHelper, "exit", "0"},
+		{"elect", "watch", "x", "--command-timeout", "3s"},
+		{"lock", "x", "--command-timeout", "3s", "--", os.Args[0], asHelper, "exit", "0"},
 	} {
 		q := command(t, append([]string{"--endpoints", url}, args...)...)
 		require.Equal(t, 69, q.run())
@@ -130,7 +130,7 @@ func TestFlagsWinOverTheEnvironmentAndBadVariablesAreNamed(t *testing.T) {
 	require.Equal(t, 2, q.run())
 	require.Contains(t, q.stderr.String(), `environment variable ETCDCTL_DIAL_TIMEOUT: "soon" is no duration`)
 
-	q = command(t, "status", "--dial-timeout", "1s", "--endpoints", endpoint)
+	q = command(t, "status", "--dial-timeout", "30s", "--endpoints", endpoint)
 	q.Env = append(q.Env, "ETCDCTL_DIAL_TIMEOUT=soon", "ETCDCTL_ENDPOINTS="+nobody(t))
 	require.Equal(t, 0, q.run(), q.stderr)
 }
@@ -190,10 +190,10 @@ func TestStatusOfAClusterThatIsNotWholeShowsWhatIsMissing(t *testing.T) {
 
 func TestStatusTellsNamesAndAlarmsAlsoWhereAnotherMemberHangs(t *testing.T) {
 	t.Parallel()
-	q := command(t, "status", "--json", "--command-timeout", "3s", "--endpoints", silent(t)+","+endpoint)
+	q := command(t, "status", "--json", "--command-timeout", "8s", "--endpoints", silent(t)+","+endpoint)
 	require.Equal(t, 1, q.run(), q.stderr)
 	members := jsonLines(t, q.stdout.String())[0]["members"].([]any)
-	require.Equal(t, "no answer within 3s", members[0].(map[string]any)["error"])
+	require.Equal(t, "no answer within 8s", members[0].(map[string]any)["error"])
 	require.NotEmpty(t, members[1].(map[string]any)["name"])
 }
 

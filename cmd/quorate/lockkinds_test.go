@@ -104,7 +104,7 @@ func TestALockMayBeNamedAsACommandIs(t *testing.T) {
 
 func TestAfterAKillTheLockIsInQuarantine(t *testing.T) {
 	t.Parallel()
-	a := holding(t, "careful --quarantine 10s --ttl 2s")
+	a := holding(t, "careful --quarantine 20s --ttl 2s")
 	require.NoError(t, a.Process.Kill())
 	_ = a.Wait()
 	c := client(t)
@@ -113,10 +113,10 @@ func TestAfterAKillTheLockIsInQuarantine(t *testing.T) {
 		require.Equal(t, 0, q.run(), q.stderr)
 		return jsonLines(t, q.stdout.String())[0]["in_quarantine"] == true
 	})
-	code, says := tryLock(t, "careful --quarantine 10s")
+	code, says := tryLock(t, "careful --quarantine 20s")
 	require.Equal(t, 75, code)
 	require.Contains(t, says, "in quarantine after a loss")
-	q := command(t, lockArgs("careful --quarantine 10s --timeout 60s", helperCommand("exit", "0")...)...)
+	q := command(t, lockArgs("careful --quarantine 20s --timeout 90s", helperCommand("exit", "0")...)...)
 	require.Equal(t, 0, q.run(), q.stderr)
 	require.Len(t, contenders(t, c, "careful"), 1, "the settings")
 }

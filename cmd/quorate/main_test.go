@@ -135,7 +135,8 @@ func command(t *testing.T, args ...string) *quorate {
 	ctx, cancel := context.WithTimeout(context.Background(), bound)
 	t.Cleanup(cancel)
 	q := &quorate{Cmd: exec.CommandContext(ctx, os.Args[0], append([]string{asQuorate}, args...)...), t: t}
-	q.Env = append(os.Environ(), "ETCDCTL_ENDPOINTS="+endpoint)
+	q.Env = append(os.Environ(), "ETCDCTL_ENDPOINTS="+endpoint,
+		"ETCDCTL_DIAL_TIMEOUT=1m", "ETCDCTL_COMMAND_TIMEOUT=1m") // a busy machine is no etcd that hangs
 	q.WaitDelay = bound // for those who hold its output open
 	q.stdout, q.stderr = new(output), new(output)
 	q.Stdout, q.Stderr = q.stdout, q.stderr

@@ -253,7 +253,7 @@ func TestQueueCommandsSayWhatIsWrongWithTheirArguments(t *testing.T) {
 	}
 	_, says := queueRun(t, 127, "work", "x", "--", "no-such-command-anywhere")
 	require.Contains(t, says, `command "no-such-command-anywhere" is not found`)
-	q := command(t, append([]string{"queue", "work", "x", "--endpoints", nobody(t), "--command-timeout", "200ms", "--", os.Args[0]}, asHelper)...)
+	q := command(t, append([]string{"queue", "work", "x", "--endpoints", nobody(t), "--command-timeout", "3s", "--", os.Args[0]}, asHelper)...)
 	require.Equal(t, 69, q.run(), q.stderr)
 	require.Contains(t, q.stderr.String(), "no etcd answers at")
 }

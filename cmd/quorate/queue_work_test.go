@@ -104,12 +104,12 @@ func TestACommandThatTakesTooLongIsEndedAndHasFailed(t *testing.T) {
 	t.Parallel()
 	push(t, "too-long", "job")
 	w := newWitness(t)
-	q := command(t, workArgs("too-long --drain --attempts 1 --timeout 5s --grace 100ms", helperCommand("stubborn", w.address())...)...).begin()
+	q := command(t, workArgs("too-long --drain --attempts 1 --timeout 10s --grace 100ms", helperCommand("stubborn", w.address())...)...).begin()
 	w.await(1)
 	w.gone()
 	require.Equal(t, 0, q.code(), q.stderr)
 	out, _ := queueRun(t, 0, "ls", "too-long", "--state", "dead", "--json")
-	require.Contains(t, jsonLines(t, out)[0]["reason"], "took longer than 5s")
+	require.Contains(t, jsonLines(t, out)[0]["reason"], "took longer than 10s")
 }
 
 func TestWhenAWorkerIsKilledItsCommandDiesAndAnotherGetsTheJob(t *testing.T) {

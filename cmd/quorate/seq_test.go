@@ -139,7 +139,7 @@ func TestSeqErrorsSayWhatIsWrong(t *testing.T) {
 		require.Contains(t, stderr, c.says, c.args)
 		require.Equal(t, 1, strings.Count(stderr, "\n"), stderr)
 	}
-	q := command(t, "seq", "next", "x", "--endpoints", nobody(t), "--command-timeout", "300ms")
+	q := command(t, "seq", "next", "x", "--endpoints", nobody(t), "--command-timeout", "3s")
 	require.Equal(t, 69, q.run())
 	require.Contains(t, q.stderr.String(), "no etcd answers at ")
 }

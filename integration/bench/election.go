@@ -18,7 +18,7 @@ func init() {
 
 // ourElections measures from one's resignation to the other's term.
 func ourElections(ctx context.Context, endpoints []string) (*side, error) {
-	c, _, err := ourClient(endpoints)
+	c, requests, err := ourClient(endpoints)
 	if err != nil {
 		return nil, err
 	}
@@ -39,7 +39,7 @@ func ourElections(ctx context.Context, endpoints []string) (*side, error) {
 			return t.Resign, nil
 		}
 	}
-	return &side{close: func() { closeAll(c, sessions) },
+	return &side{requests: requests, close: func() { closeAll(c, sessions) },
 		once: func(ctx context.Context) (sample, error) { return handover(ctx, handovers, campaign) }}, nil
 }
 

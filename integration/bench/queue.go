@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -29,10 +31,11 @@ const (
 
 // ourQueue has goroutines of some clients enqueue jobs one by one, while workers
 // of other clients work on them, until every job is acknowledged. The figure is
-// the jobs that went through, a second.
+// the jobs that went through, a second; the times are those of a job's way from the
+// call of Enqueue until it is acknowledged.
 func ourQueue(producers, consumers int) setup {
 	return func(ctx context.Context, endpoints []string) (*side, error) {
-		crowd := &queueCrowd{}
+		crowd := &queueCrowd{begun: time.Now(), took: make([]time.Duration, queueJobs)}
 		for range producers + consumers {
 			c, requests, err := ourClient(endpoints)
 			if err != nil {
@@ -60,6 +63,9 @@ type queueCrowd struct {
 	requests []func() int64
 	sessions []*etcd.Session
 	stop     []func() error
+	begun    time.Time       // what is written into jobs is the time since then
+	took     []time.Duration // of each job of a round
+	seen     atomic.Int64    // how many of these there are
 	done     atomic.Int64
 }
 
@@ -83,7 +89,7 @@ func (q *queueCrowd) staff(ctx context.Context, name string, clients []*etcd.Cli
 			Concurrency: queueRoutines,
 			Observe: func(o queue.Outcome) {
 				if o.What == queue.Done {
-					q.done.Add(1)
+					q.note(o.Job.Payload)
 				}
 			},
 		})
@@ -101,17 +107,31 @@ func (q *queueCrowd) staff(ctx context.Context, name string, clients []*etcd.Cli
 // nothing is all that is done for a job.
 func nothing(context.Context, *queue.Delivery[[]byte]) error { return nil }
 
+// stamped gives a payload that tells when it was made.
+func (q *queueCrowd) stamped() []byte {
+	p := slices.Clone(payload)
+	binary.LittleEndian.PutUint64(p, uint64(time.Since(q.begun)))
+	return p
+}
+
+// note takes in that the job of a payload is done.
+func (q *queueCrowd) note(p []byte) {
+	q.took[q.seen.Add(1)-1] = time.Since(q.begun) - time.Duration(binary.LittleEndian.Uint64(p))
+	q.done.Add(1)
+}
+
 // through measures a round.
 func (q *queueCrowd) through(ctx context.Context, queues []*queue.Queue[[]byte]) (sample, error) {
 	routines := queueRoutines * len(queues)
 	each := queueJobs / routines
+	q.seen.Store(0)
 	goal := q.done.Load() + int64(each*routines)
 	begin := time.Now()
 	g, gctx := errgroup.WithContext(ctx)
 	for i := range routines {
 		g.Go(func() error {
 			for range each {
-				if _, err := queues[i%len(queues)].Enqueue(gctx, payload); err != nil {
+				if _, err := queues[i%len(queues)].Enqueue(gctx, q.stamped()); err != nil {
 					return err
 				}
 			}
@@ -128,7 +148,10 @@ func (q *queueCrowd) through(ctx context.Context, queues []*queue.Queue[[]byte])
 		}
 		time.Sleep(time.Millisecond)
 	}
-	return sample{value: float64(each*routines) / time.Since(begin).Seconds(), calls: each * routines}, nil
+	elapsed := time.Since(begin)
+	x := sampleOf(q.took[:each*routines])
+	x.value = float64(each*routines) / elapsed.Seconds()
+	return x, nil
 }
 
 func (q *queueCrowd) close() {

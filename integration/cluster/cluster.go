@@ -135,7 +135,7 @@ func (c *Cluster) start(ctx context.Context) error {
 			return err
 		}
 	}
-	ready, cancel := context.WithTimeoutCause(ctx, time.Minute, errors.New("a minute is over"))
+	ready, cancel := context.WithTimeoutCause(ctx, 5*time.Minute, errors.New("five minutes are over"))
 	// A member that ended will not come back: no use in waiting.
 	var watchers sync.WaitGroup
 	defer watchers.Wait()
@@ -152,7 +152,7 @@ func (c *Cluster) start(ctx context.Context) error {
 	if err := c.WaitReady(ready); err != nil {
 		return err
 	}
-	return c.learnIDs(ctx)
+	return c.learnIDs(ready)
 }
 
 // Endpoints returns the client URLs that lead through the proxies.

@@ -51,7 +51,7 @@ func put(ctx context.Context, endpoint, key string) error {
 
 func exists(t *testing.T, endpoint, key string) bool {
 	t.Helper()
-	b, err := post(within(t, 10*time.Second), fresh, endpoint+"/v3/kv/range", `{"key":"`+b64(key)+`"}`)
+	b, err := post(within(t, time.Minute), fresh, endpoint+"/v3/kv/range", `{"key":"`+b64(key)+`"}`)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,8 +79,8 @@ func TestEveryReleaseLineStarts(t *testing.T) {
 
 func TestAKilledLeaderIsReplacedAndItsDataSurvive(t *testing.T) {
 	c := cluster.Start(t, cluster.Options{Members: 3})
-	ctx := within(t, 30*time.Second)
-	old, err := c.Leader(ctx)
+	ctx := within(t, 3*time.Minute)
+	old, err := c.WaitLeader(ctx)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -111,8 +111,8 @@ func TestAKilledLeaderIsReplacedAndItsDataSurvive(t *testing.T) {
 
 func TestAPartitionedLeaderLosesItsLeadershipAndComesBack(t *testing.T) {
 	c := cluster.Start(t, cluster.Options{Members: 3})
-	ctx := within(t, 40*time.Second)
-	old, err := c.Leader(ctx)
+	ctx := within(t, 3*time.Minute)
+	old, err := c.WaitLeader(ctx)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -139,8 +139,8 @@ func TestAPartitionedLeaderLosesItsLeadershipAndComesBack(t *testing.T) {
 
 func TestAOneWayCutStopsTheMessagesOfThatDirection(t *testing.T) {
 	c := cluster.Start(t, cluster.Options{Members: 3})
-	ctx := within(t, 40*time.Second)
-	leader, err := c.Leader(ctx)
+	ctx := within(t, 3*time.Minute)
+	leader, err := c.WaitLeader(ctx)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -187,10 +187,10 @@ func TestAPausedMemberAnswersNothingUntilResumed(t *testing.T) {
 	if err := c.Resume(0); err != nil {
 		t.Fatal(err)
 	}
-	if err := put(within(t, 10*time.Second), c.Endpoints()[0], "k"); err != nil {
+	if err := put(within(t, time.Minute), c.Endpoints()[0], "k"); err != nil {
 		t.Error(err)
 	}
-	if err := c.Terminate(within(t, 20*time.Second), 0); err != nil || c.Running(0) {
+	if err := c.Terminate(within(t, 2*time.Minute), 0); err != nil || c.Running(0) {
 		t.Errorf("terminate: %v, running %v", err, c.Running(0))
 	}
 }
@@ -199,7 +199,7 @@ func TestSlowLinksMakeCommitsSlow(t *testing.T) {
 	c := cluster.Start(t, cluster.Options{Members: 3})
 	c.DelayLinks(50 * time.Millisecond)
 	begin := time.Now()
-	if err := put(within(t, 10*time.Second), c.Endpoints()[0], "k"); err != nil {
+	if err := put(within(t, time.Minute), c.Endpoints()[0], "k"); err != nil {
 		t.Fatal(err)
 	}
 	if took := time.Since(begin); took < 100*time.Millisecond {
@@ -212,7 +212,7 @@ func TestClientCertificatesAreDemanded(t *testing.T) {
 	if !strings.HasPrefix(c.Endpoints()[0], "https://") || c.Certs() == nil {
 		t.Errorf("endpoint is %s", c.Endpoints()[0])
 	}
-	if err := put(within(t, 5*time.Second), c.Endpoints()[0], "k"); err == nil {
+	if err := put(within(t, time.Minute), c.Endpoints()[0], "k"); err == nil {
 		t.Error("put without a certificate")
 	}
 }

@@ -151,7 +151,8 @@ func (c *Cluster) learnIDs(ctx context.Context) error {
 				MemberID string `json:"member_id"`
 			} `json:"header"`
 		}
-		if err := c.call(ctx, i, "/v3/maintenance/status", "{}", &reply); err != nil {
+		err := poll(ctx, func() error { return c.call(ctx, i, "/v3/maintenance/status", "{}", &reply) })
+		if err != nil {
 			return err
 		}
 		id, err := strconv.ParseUint(reply.Header.MemberID, 10, 64)

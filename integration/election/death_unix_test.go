@@ -3,19 +3,18 @@
 package election
 
 import (
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/quorate/quorate/etcd"
 	"github.com/quorate/quorate/integration/cluster"
 	"github.com/quorate/quorate/integration/internal/party"
 )
 
 func TestALeaderThatIsKilledIsReplacedWithinItsTTLAndASecond(t *testing.T) {
+	t.Parallel()
 	cl := cluster.Start(t, cluster.Options{})
 	c := party.Client(t, cl.Endpoints()...)
 	first := party.Start(t, cl.Direct(0))
@@ -26,7 +25,7 @@ func TestALeaderThatIsKilledIsReplacedWithinItsTTLAndASecond(t *testing.T) {
 	first.Kill()
 	// A lease of the same length that begins now cannot run out before the
 	// leader's, and when it does is told by the same server.
-	over := runsOut(t, c, party.TTL)
+	over := party.RunsOut(t, c, party.Lease)
 	b := token(t, second)
 	elected := time.Now()
 	t.Logf("after %v", elected.Sub(began))
@@ -37,28 +36,8 @@ func TestALeaderThatIsKilledIsReplacedWithinItsTTLAndASecond(t *testing.T) {
 	party.InLine(t, c, prefix, 0)
 }
 
-// runsOut tells when a lease that begins now is seen to have run out.
-func runsOut(t *testing.T, c *etcd.Client, ttl time.Duration) <-chan time.Time {
-	t.Helper()
-	l, err := c.Grant(t.Context(), ttl)
-	require.NoError(t, err)
-	_, err = c.Put(t.Context(), "runs out", nil, etcd.WithLease(l.ID))
-	require.NoError(t, err)
-	w, err := c.Watch(t.Context(), etcd.Key("runs out"), etcd.DeletesOnly())
-	require.NoError(t, err)
-	at := make(chan time.Time, 1)
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		defer close(at)
-		if _, err := w.Next(t.Context()); err == nil {
-			at <- time.Now()
-		}
-	})
-	t.Cleanup(wg.Wait)
-	return at
-}
-
 func TestALeaderThatWasPausedBeyondItsLeaseKnowsAtOnceAndItsWriteIsRefused(t *testing.T) {
+	t.Parallel()
 	cl := cluster.Start(t, cluster.Options{})
 	c := party.Client(t, cl.Endpoints()...)
 	first := party.Start(t, cl.Direct(0))
@@ -85,8 +64,10 @@ func TestALeaderThatWasPausedBeyondItsLeaseKnowsAtOnceAndItsWriteIsRefused(t *te
 // The candidate is paused when it is made leader: it leads when it wakes up, or
 // the next when its lease runs out.
 func TestAPausedCandidateThatIsHandedTheLeadershipLeadsWhenItWakesUp(t *testing.T) {
-	for name, long := range map[string]time.Duration{"in time": party.TTL / 4, "too late": 2 * party.TTL} {
+	t.Parallel()
+	for name, long := range map[string]time.Duration{"in time": party.Lease / 8, "too late": 2 * party.Lease} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			cl := cluster.Start(t, cluster.Options{})
 			c := party.Client(t, cl.Endpoints()...)
 			first := party.Start(t, cl.Direct(0))
@@ -100,7 +81,7 @@ func TestAPausedCandidateThatIsHandedTheLeadershipLeadsWhenItWakesUp(t *testing.
 			first.Tell("write")
 			require.Equal(t, party.ErrRefused.Error(), first.Hear("write"))
 			time.Sleep(long)
-			if long < party.TTL {
+			if long < party.Lease {
 				heir.Signal(syscall.SIGCONT)
 				require.Greater(t, token(t, heir), a)
 				heir.Does("write")

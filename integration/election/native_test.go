@@ -132,8 +132,8 @@ func next(t *testing.T, c <-chan string) string {
 	select {
 	case s := <-c:
 		return s
-	case <-time.After(20 * time.Second):
-		t.Fatal("nothing within 20s")
+	case <-time.After(2 * time.Minute):
+		t.Fatal("nothing within two minutes")
 		return ""
 	}
 }

@@ -31,7 +31,7 @@ func beParty(args []string) error {
 		return err
 	}
 	defer c.Close()
-	s, err := etcd.NewSession(ctx, c, etcd.WithTTL(party.TTL))
+	s, err := etcd.NewSession(ctx, c, etcd.WithTTL(party.Lease))
 	if err != nil {
 		return err
 	}

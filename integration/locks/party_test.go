@@ -66,7 +66,7 @@ func beCrowd(ctx context.Context, c *etcd.Client, n int) error {
 
 // beHolder takes a lock and does as it is told on standard input.
 func beHolder(ctx context.Context, c *etcd.Client, name string) error {
-	s, err := etcd.NewSession(ctx, c, etcd.WithTTL(party.TTL))
+	s, err := etcd.NewSession(ctx, c, etcd.WithTTL(party.Lease))
 	if err != nil {
 		return err
 	}

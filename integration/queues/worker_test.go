@@ -130,7 +130,7 @@ func start(t *testing.T, endpoint string, prefetch, attempts int) *worker {
 	select {
 	case <-ready:
 	case <-w.done:
-	case <-time.After(20 * time.Second):
+	case <-time.After(2 * time.Minute):
 		t.Fatal("a worker does not start")
 	}
 	return w

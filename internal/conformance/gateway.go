@@ -18,7 +18,7 @@ import (
 // patience bounds the wait for what must come; quiet is how long nothing may
 // come where nothing must.
 const (
-	patience = 15 * time.Second
+	patience = 2 * time.Minute
 	quiet    = 300 * time.Millisecond
 )
 

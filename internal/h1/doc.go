@@ -25,7 +25,8 @@
 // Every error of an exchange is an [*Error]. Sent is false only where not one
 // byte of the request reached the wire, so the server cannot have acted on it.
 // An error never carries header lines or bodies, neither the request's nor the
-// reply's.
+// reply's. Of a server that speaks no HTTP at all, which shows with its first
+// bytes, it tells the greeting where that is one of a protocol that is known.
 //
 // # Bounds
 //

@@ -16,6 +16,10 @@ var (
 	ErrTooLarge = errors.New("the reply is too large")
 	// ErrMalformed means that what came back is not HTTP/1.1 as it should be.
 	ErrMalformed = errors.New("malformed HTTP reply")
+	// ErrNotHTTP means that the other side greets in another protocol that is
+	// known, so that it cannot have understood the request. It answers for
+	// ErrMalformed as well.
+	ErrNotHTTP = fmt.Errorf("%w: it is no HTTP", ErrMalformed)
 	// ErrRequest means that the Request or the Config can't be sent as it is.
 	ErrRequest = errors.New("invalid request")
 )
@@ -48,7 +52,7 @@ func (e *Error) Error() string {
 func (e *Error) Unwrap() error { return e.Err }
 
 // malformed describes a reply that breaks the rules. The text must not carry
-// anything of the reply.
+// anything of the reply; see notHTTP for what is none.
 func malformed(what string) error { return fmt.Errorf("%w: %s", ErrMalformed, what) }
 
 // cause explains an I/O error: a context that ended or a timeout that passed

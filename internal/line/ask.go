@@ -40,8 +40,7 @@ func (e *Entry) ask(a Asking) {
 // they were read.
 func Ask(ctx context.Context, c *etcd.Client, first, to Member) error {
 	n := self()
-	note := first.Note
-	note.Asked = &Asking{
+	wish := &Asking{
 		To: Heir{to.Key, to.Token}, Host: n.Host, PID: n.PID, Program: n.Program,
 		At: time.Now().UTC().Truncate(time.Millisecond),
 	}
@@ -50,7 +49,7 @@ func Ask(ctx context.Context, c *etcd.Client, first, to Member) error {
 			etcd.IfModRevision(etcd.Key(first.Key), etcd.Equal, first.Changed),
 			etcd.IfCreateRevision(etcd.Key(to.Key), etcd.Equal, to.Token),
 		},
-		Then: []etcd.Op{etcd.Put(first.Key, note.encode(), etcd.IgnoreLease())},
+		Then: []etcd.Op{etcd.Put(first.Key, first.amended(map[string]any{"asked": wish}), etcd.IgnoreLease())},
 		Else: []etcd.Op{etcd.Get(etcd.Key(first.Key))},
 	}
 	var pace pacer
@@ -58,7 +57,7 @@ func Ask(ctx context.Context, c *etcd.Client, first, to Member) error {
 	for {
 		res, err := c.Txn(ctx, t)
 		if err == nil && !res.Succeeded {
-			return asked(res, first, *note.Asked, unknown)
+			return asked(res, first, *wish, unknown)
 		}
 		if err == nil {
 			return nil

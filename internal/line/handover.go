@@ -120,8 +120,6 @@ func handoverTxn(l *Line, key string, created int64, to Member, mine etcd.Cmp) (
 	if !to.CanLead() {
 		return etcd.Txn{}, heir, l.mismatch(to.Key, "it is no candidate of this module")
 	}
-	note := to.Note
-	note.Heir, note.Asked = &heir, nil
 	value, err := json.Marshal(handover{Key: key, Created: created, Heir: heir})
 	if err != nil {
 		return etcd.Txn{}, heir, err
@@ -135,7 +133,7 @@ func handoverTxn(l *Line, key string, created int64, to Member, mine etcd.Cmp) (
 			etcd.IfLease(theirs, etcd.Equal, to.Lease),
 		},
 		Then: []etcd.Op{
-			etcd.Put(key, note.encode(), etcd.WithLease(to.Lease)),
+			etcd.Put(key, to.amended(map[string]any{"heir": heir, "asked": nil}), etcd.WithLease(to.Lease)),
 			etcd.Put(l.handoverKey(), value, etcd.WithLease(to.Lease)),
 			etcd.Delete(theirs),
 		},

@@ -100,12 +100,14 @@ func Break(ctx context.Context, c *etcd.Client, prefix string, token int64, why 
 		}
 		m := member(kv)
 		key := etcd.Key(kv.Key)
-		note := m.Note
-		note.Broken = why
+		told := Note{Value: m.Value, Broken: why}.encode()
+		if !m.Foreign {
+			told = m.amended(map[string]any{"broken": why})
+		}
 		t := etcd.Txn{
 			If: []etcd.Cmp{etcd.IfCreateRevision(key, etcd.Equal, token)},
 			Then: []etcd.Op{
-				etcd.Nest(etcd.Txn{Then: []etcd.Op{etcd.Put(kv.Key, note.encode())}}),
+				etcd.Nest(etcd.Txn{Then: []etcd.Op{etcd.Put(kv.Key, told)}}),
 				etcd.Nest(etcd.Txn{Then: []etcd.Op{etcd.Delete(key)}}),
 			},
 		}

@@ -67,6 +67,7 @@ type Member struct {
 	Changed int64 // the revision that last changed it
 	Lease   etcd.LeaseID
 	Foreign bool // the value is not a Note: another program's
+	raw     []byte
 }
 
 // self is what every note of this process says of it.
@@ -125,7 +126,7 @@ func member(kv etcd.KV) Member {
 
 // foreign is a contender of whose value nothing is known.
 func foreign(kv etcd.KV) Member {
-	return Member{Note: Note{Value: kv.Value}, Key: kv.Key, Token: kv.CreateRevision, Changed: kv.ModRevision, Lease: kv.Lease, Foreign: true}
+	return Member{Note: Note{Value: kv.Value}, Key: kv.Key, Token: kv.CreateRevision, Changed: kv.ModRevision, Lease: kv.Lease, Foreign: true, raw: kv.Value}
 }
 
 // Who describes the contender for messages.

@@ -105,10 +105,13 @@ func (p *place) proclaimed(kv etcd.KV, value []byte) []byte {
 	}
 	m := member(kv)
 	if m.Foreign {
-		m.Note = p.Note
+		m = member(etcd.KV{Value: p.value})
 	}
-	m.Value, m.Proclaimed = value, m.Proclaimed+1
-	return m.Note.encode()
+	says := map[string]any{"value": nil, "proclaimed": m.Proclaimed + 1}
+	if len(value) > 0 {
+		says["value"] = value
+	}
+	return m.amended(says)
 }
 
 // says reports whether a candidate's key holds the proclamation of which sent are

@@ -1,6 +1,7 @@
 package line
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -149,6 +150,13 @@ func (l *Line) compare(want *Settings, kv etcd.KV) error {
 	return nil
 }
 
+// known reports whether settings have no fields but those that this version knows.
+func known(kv *etcd.KV) bool {
+	d := json.NewDecoder(bytes.NewReader(kv.Value))
+	d.DisallowUnknownFields()
+	return d.Decode(new(Settings)) == nil
+}
+
 // Resize writes another limit into the settings of a semaphore's line.
 func (l *Line) Resize(ctx context.Context, limit int64) (err error) {
 	c, key := l.s.Client(), etcd.Key(l.settingsKey())
@@ -166,6 +174,9 @@ func (l *Line) Resize(ctx context.Context, limit int64) (err error) {
 			now, err := l.limitOf(&kv)
 			if err != nil {
 				return err
+			}
+			if !known(&kv) {
+				return l.mismatch(kv.Key, "the settings hold what this version does not know")
 			}
 			if now == limit {
 				return nil

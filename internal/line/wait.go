@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -231,7 +230,13 @@ func (e *Entry) waitIn(ctx context.Context, p *place) error {
 			}
 			continue
 		}
-		evs, err := s.next(ctx)
+		evs, err := e.hear(ctx, p, v, s)
+		if errors.Is(err, errUnheard) {
+			if err = e.glance(ctx, p, &pace); err != nil {
+				return err
+			}
+			continue
+		}
 		if errors.Is(err, etcd.ErrCompacted) {
 			drop() // what it missed, the next look shows
 			p.view = view{}
@@ -245,36 +250,6 @@ func (e *Entry) waitIn(ctx context.Context, p *place) error {
 				p.view = view{}
 				break
 			}
-		}
-	}
-}
-
-// admitted is called when nothing excludes the entry any more after a wait.
-// Somebody behind it who asks for permits watches its key to learn of that, so
-// the key is changed. Where etcd is full that can't be done; whoever is behind
-// then waits until this entry leaves.
-func (e *Entry) admitted(ctx context.Context, p *place) error {
-	if p.Rule.Kind != Permits {
-		return nil
-	}
-	note := p.Note
-	now := time.Now().UTC().Truncate(time.Millisecond)
-	note.Held = &now
-	t := etcd.Txn{
-		If:   []etcd.Cmp{e.own(p)},
-		Then: []etcd.Op{etcd.Put(p.key, note.encode(), etcd.IgnoreLease())},
-	}
-	var pace pacer
-	for { // the same put again does no harm, and a late one finds the key gone
-		res, err := e.s.Client().Txn(ctx, t)
-		switch {
-		case err == nil && !res.Succeeded:
-			return e.lost(e.history(p))
-		case err == nil || errors.Is(err, etcd.ErrNoSpace):
-			return nil
-		}
-		if err = e.retry(ctx, err, &pace); err != nil {
-			return err
 		}
 	}
 }

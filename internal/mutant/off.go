@@ -65,4 +65,34 @@ const (
 	ObserverHopeful = false
 	// RunHasty resigns before its function has returned.
 	RunHasty = false
+
+	// Of sequences: a process ...
+
+	// SequenceLooseCompare changes a sequence whatever others have made of it.
+	SequenceLooseCompare = false
+	// SequenceForgetsNonces takes its own change, whose reply was lost, for another's.
+	SequenceForgetsNonces = false
+	// SequenceLeavesNoTrace leaves the sequence alone where a NextIn's own If does
+	// not hold.
+	SequenceLeavesNoTrace = false
+	// SequenceStartsAgain creates a sequence although its mark shows that it existed.
+	SequenceStartsAgain = false
+	// SequenceStarvesNextIn lets a NextIn wait for as long as others want numbers.
+	SequenceStarvesNextIn = false
+
+	// Of queues: a process ...
+
+	// QueueLooseClaim claims although its presence is gone.
+	QueueLooseClaim = false
+	// QueueTakesFromLiving takes the claims of a consumer that is there.
+	QueueTakesFromLiving = false
+	// QueueBlamesNeighbours makes a dead letter of a job that has not crashed alone.
+	QueueBlamesNeighbours = false
+	// QueueLooseAckWith does not look whether the job of an AckWith is there.
+	QueueLooseAckWith = false
+	// QueueMovesTwice moves a job whether or not somebody else has moved it.
+	QueueMovesTwice = false
+	// QueueForgetsBatches takes its own batch, whose reply was lost, for one that was
+	// not applied.
+	QueueForgetsBatches = false
 )

@@ -34,4 +34,19 @@ var (
 	HeirDoubts      bool
 	ObserverHopeful bool
 	RunHasty        bool
+
+	// Of sequences.
+	SequenceLooseCompare  bool
+	SequenceForgetsNonces bool
+	SequenceLeavesNoTrace bool
+	SequenceStartsAgain   bool
+	SequenceStarvesNextIn bool
+
+	// Of queues.
+	QueueLooseClaim       bool
+	QueueTakesFromLiving  bool
+	QueueBlamesNeighbours bool
+	QueueLooseAckWith     bool
+	QueueMovesTwice       bool
+	QueueForgetsBatches   bool
 )

@@ -1,4 +1,4 @@
-// Package party has what the tests of locks and elections share: processes of
+// Package party has what the tests of recipes share: processes of
 // their own that do as they are told, a cluster in trouble, and what etcd's own
 // history says of it in the end.
 package party

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strconv"
+	"sync"
 	"testing"
 	"time"
 
@@ -33,7 +34,7 @@ func Session(t *testing.T, c *etcd.Client, opts ...etcd.SessionOption) *etcd.Ses
 // InLine waits until n keys are below a prefix.
 func InLine(t *testing.T, c *etcd.Client, prefix string, n int64) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	for {
 		r, err := c.Get(ctx, etcd.Prefix(prefix), etcd.CountOnly())
@@ -47,6 +48,28 @@ func InLine(t *testing.T, c *etcd.Client, prefix string, n int64) {
 		case <-time.After(2 * time.Millisecond):
 		}
 	}
+}
+
+// RunsOut tells when a lease that begins now is seen to have run out: one that
+// began before it and is as long cannot run out later, by the same server.
+func RunsOut(t *testing.T, c *etcd.Client, ttl time.Duration) <-chan time.Time {
+	t.Helper()
+	l, err := c.Grant(t.Context(), ttl)
+	require.NoError(t, err)
+	_, err = c.Put(t.Context(), "runs out", nil, etcd.WithLease(l.ID))
+	require.NoError(t, err)
+	w, err := c.Watch(t.Context(), etcd.Key("runs out"), etcd.DeletesOnly())
+	require.NoError(t, err)
+	at := make(chan time.Time, 1)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		defer close(at)
+		if _, err := w.Next(t.Context()); err == nil {
+			at <- time.Now()
+		}
+	})
+	t.Cleanup(wg.Wait)
+	return at
 }
 
 // protected is the key that is written under a guard.
@@ -92,7 +115,7 @@ func History(t *testing.T, c *etcd.Client, set etcd.KeySet, until int64) []etcd.
 	defer w.Close()
 	var events []etcd.Event
 	for {
-		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 		evs, err := w.Next(ctx)
 		cancel()
 		require.NoError(t, err)

@@ -16,8 +16,16 @@ import (
 // asParty is the first argument of a test binary that is run as a party.
 const asParty = "as-party"
 
-// TTL is that of the parties' sessions: the least that etcd grants.
-const TTL = 2 * time.Second
+// How long leases last.
+const (
+	// TTL is that of sessions in trouble, where some run out: the least that etcd
+	// grants.
+	TTL = 2 * time.Second
+	// Lease is that of sessions which run out only where their process is killed or
+	// stopped for so long. A machine that is busy elsewhere may hold one up for
+	// more than TTL.
+	Lease = 5 * time.Second
+)
 
 // Main is for a test binary's TestMain: it runs the tests or, in a process that
 // Start has started, be with the arguments given there. It gives the exit code.
@@ -84,7 +92,7 @@ func (p *Process) Hear(word string) string {
 		rest, found := strings.CutPrefix(line, word+" ")
 		require.True(p.t, found, "%q instead of %q", line, word)
 		return rest
-	case <-time.After(time.Minute):
+	case <-time.After(3 * time.Minute):
 		p.t.Fatalf("it says nothing of %q", word)
 		return ""
 	}

@@ -24,6 +24,16 @@ func Troubled(t *testing.T, cl *cluster.Cluster, first int) *etcd.Client {
 	return c
 }
 
+// Until waits for so long, and on a slow machine until there was enough of what
+// is tested.
+func Until(t *testing.T, long time.Duration, enough func() bool) {
+	t.Helper()
+	time.Sleep(long)
+	for end := time.Now().Add(3 * time.Minute); !enough(); time.Sleep(50 * time.Millisecond) {
+		require.True(t, time.Now().Before(end), "too little happens")
+	}
+}
+
 // Trouble makes life hard for a cluster of three until ctx ends, one fault at a
 // time: each member in turn is cut off from its clients after the commit, paused,
 // partitioned and killed, and the first hears nobody though all hear it, all links

@@ -26,6 +26,26 @@ func (a *app) session(ctx context.Context, client *etcd.Client, f lockFlags) (*e
 	return etcd.NewSession(ctx, client, etcd.WithTTL(f.ttl), etcd.WithSafetyMargin(f.grace+f.slack()))
 }
 
+// lostPatience bounds the end of a session that was lost. Its lease is gone or
+// soon runs out, whether it is revoked or not, and mostly it was lost because
+// nobody answers.
+const lostPatience = 500 * time.Millisecond
+
+// closeSession ends the session, by that time if it is not zero. What it cannot
+// revoke until then runs out by itself.
+func (a *app) closeSession(ctx context.Context, s *etcd.Session, by time.Time) {
+	long := a.patience()
+	if !by.IsZero() {
+		long = min(long, time.Until(by))
+	}
+	if s.Err() != nil {
+		long = min(long, lostPatience)
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), long)
+	defer cancel()
+	_ = s.Close(ctx)
+}
+
 // errWaited is the cause of a context that --timeout ended.
 var errWaited = errors.New("--timeout is over")
 
@@ -173,10 +193,10 @@ func inTheWay(err error) string {
 	return ""
 }
 
-// release gives the lock back. It returns an error only where the lock turns
-// out to have been lost before.
-func (a *app) release(ctx context.Context, h *lock.Handle, f lockFlags) error {
-	ctx, cancel := context.WithTimeout(ctx, a.patience())
+// release gives the lock back, by that time. It returns an error only where the
+// lock turns out to have been lost before.
+func (a *app) release(ctx context.Context, h *lock.Handle, f lockFlags, by time.Time) error {
+	ctx, cancel := context.WithDeadline(ctx, by)
 	defer cancel()
 	err := h.Release(ctx)
 	if err == nil || errors.Is(err, lock.ErrLost) {
