@@ -212,14 +212,20 @@ func (q *core) purgeFree(ctx context.Context) (int, error) {
 	n := 0
 	for _, h := range s.free {
 		key := etcd.Key(h.key)
+		note := q.keys.purges() + nonce(6)
 		res, err := q.repeat(ctx, etcd.Txn{
 			If:   []etcd.Cmp{etcd.IfModRevision(key, etcd.Equal, h.mod)},
-			Then: []etcd.Op{etcd.Delete(key), etcd.Put(q.keys.purges()+nonce(6), h.rec.encode())},
+			Then: []etcd.Op{etcd.Delete(key), etcd.Put(note, h.rec.encode())},
+			Else: []etcd.Op{etcd.Get(etcd.Key(note), etcd.KeysOnly())},
 		})
 		if err != nil {
 			return n, err
 		}
-		if res.Succeeded {
+		did := res.Succeeded
+		if !did { // by an attempt before, whose reply was lost?
+			_, did = res.Results[0].Get.First()
+		}
+		if did {
 			n += int(size(h.rec.Runs))
 		}
 	}

@@ -283,3 +283,21 @@ func TestAPurgeOfDelayedJobsWhoseRequestWasLostDoesNotCountWhatBecameDueMeanwhil
 		require.NoError(w, d.Ack(w.Context()))
 	})
 }
+
+func TestAPurgeOfAllWhoseReplyWasLostCountsWhatWasHandedBack(t *testing.T) {
+	inBubble(t, func(w *world) {
+		q, n := w.queue(), w.node()
+		w.push(q, numbered(5)...)
+		require.NoError(w, n.Consumer.Return(w.Context(), n.take(5)...))
+		free := w.srv.Keys(data + "c/free/")
+		require.Len(w, free, 1)
+		in := w.srv.Inject(etcdtest.Fault{Path: txnPath, Times: 1, LoseReply: true, Match: func(r *etcdtest.Request) bool {
+			return r.Touches(free[0])
+		}})
+		purged, err := q.Purge(w.Context(), queue.Ready)
+		require.NoError(w, err)
+		require.Equal(w, 1, in.Hits())
+		require.Equal(w, 5, purged)
+		w.empty()
+	})
+}
