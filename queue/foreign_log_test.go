@@ -130,11 +130,12 @@ func TestAForeignKeyInTheLogHurtsNobody(t *testing.T) {
 		inBubbles(t, func(w *world) {
 			q := w.queue()
 			w.push(q, "a", "b", "c", "d")
-			put(w)
+			keys := put(w)
 			n, err := q.Purge(w.Context(), queue.Ready)
 			require.NoError(w, err)
 			require.Equal(w, 4, n)
 			require.Empty(w, w.srv.Keys(data+"purge/"))
+			stays(w, keys[2:]) // the others stood between positions that went as one range
 		})
 	})
 }
