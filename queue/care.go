@@ -20,6 +20,10 @@ func (c *consumer) buryDoomed(ctx context.Context) error {
 		ms[i] = c.burial(d.d, d.reason, d.by, nil)
 	}
 	for i, err := range c.moveAll(ctx, ms) {
+		if errors.Is(err, etcd.ErrTooLarge) {
+			c.leaveDoomed(doomed[i], err)
+			continue
+		}
 		if err != nil && !errors.Is(err, ErrClaimLost) && !errors.Is(err, ErrSettled) && !errors.Is(err, ErrNotFound) {
 			failed, last = append(failed, doomed[i]), err
 		}
@@ -29,6 +33,15 @@ func (c *consumer) buryDoomed(ctx context.Context) error {
 	c.dooms = append(failed, c.dooms[len(doomed):]...)
 	c.touch()
 	return last
+}
+
+// leaveDoomed gives up to make a dead letter of what etcd does not take as one. It
+// stays in its claim until the consumer ends, and does not hold up other suspects.
+func (c *consumer) leaveDoomed(d doom, err error) {
+	c.q.leaveAlone(d.d.key, err)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.freeSlot(d.d.claim)
 }
 
 // cleanPage is how many records are removed in one commit.
