@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/quorate/quorate/etcdtest"
 	"github.com/quorate/quorate/queue"
 )
 
@@ -33,5 +34,28 @@ func TestWhatIsTooLargeToBecomeADeadLetterHoldsNobodyUp(t *testing.T) {
 		n.die()
 		require.Len(w, w.srv.Keys(key), 1, "it stays where it is")
 		require.Empty(w, w.list(n.q, queue.Dead))
+	})
+}
+
+// Somebody deletes it by hand in the moment in which the consumer makes a dead letter
+// of it.
+func TestWhatIsDeletedBeforeItBecomesADeadLetterLeavesNoClaimBehind(t *testing.T) {
+	inBubbles(t, func(w *world) {
+		n := w.node()
+		w.push(n.q, "a", "b")
+		key := data + "jobs/0/0000000000000000"
+		w.srv.Put(key, []byte("somebody else's"))
+		hold := make(chan struct{})
+		in := w.srv.Inject(etcdtest.Fault{Path: txnPath, Times: 1, Hold: hold, Match: func(r *etcdtest.Request) bool {
+			return r.Touches(key) && !r.Puts(data+"c/head")
+		}})
+		d := n.within(time.Minute, 1)
+		require.NoError(w, in.Await(w.Context(), 1))
+		w.srv.Delete(key)
+		close(hold)
+		w.ackAll(d)
+		time.Sleep(5 * time.Second)
+		require.Zero(w, w.stats(n.q).Claims)
+		w.empty()
 	})
 }
