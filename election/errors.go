@@ -18,7 +18,7 @@ var (
 	// ErrLost: the term was lost before it was resigned.
 	ErrLost = errors.New("leadership lost")
 	// ErrResigned: the term was resigned.
-	ErrResigned = line.ErrReleased
+	ErrResigned = line.ErrResigned
 	// ErrTransferred: the term was handed over, by Transfer.
 	ErrTransferred = line.ErrHandedOver
 	// ErrDeposed: somebody else gave the leadership to another candidate.

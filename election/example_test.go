@@ -54,7 +54,7 @@ func Example() {
 	fmt.Println(errors.Is(err, election.ErrVacant), term.Err())
 	// Output:
 	// host-7 leads: true
-	// true released
+	// true resigned
 }
 
 func ExampleElection_Run() {

@@ -23,6 +23,7 @@ func TestTheFirstLeadsAndTheOthersFollowInTheOrderInWhichTheyCame(t *testing.T) 
 
 		w.resign(first)
 		require.ErrorIs(w, first.Err(), election.ErrResigned)
+		require.EqualError(w, first.Err(), "resigned")
 		require.ErrorIs(w, context.Cause(first.Context()), election.ErrResigned)
 		b := w.leads(second)
 		require.Greater(w, b.Token(), first.Token())

@@ -250,7 +250,9 @@ func TestCallsThatWaitOutliveABatchThatNobodyTook(t *testing.T) {
 		time.Sleep(3 * time.Second)
 		t.Settle()
 		require.ErrorIs(t, hurry, context.DeadlineExceeded)
-		require.True(t, etcd.SafeToRetry(hurry), "every attempt was refused: %v", hurry)
+		if t.Latency == 0 { // otherwise its time may be up while an attempt is on its way
+			require.True(t, etcd.SafeToRetry(hurry), "every attempt was refused: %v", hurry)
+		}
 		w.srv.RegainQuorum()
 		w.wg.Wait()
 		require.NoError(t, a.err)

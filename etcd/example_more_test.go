@@ -53,7 +53,7 @@ func ExampleSerializable() {
 	defer srv.Close()
 	client := connect(srv, func(cfg *etcd.Config) {
 		cfg.Endpoints = cfg.Endpoints[:1]
-		cfg.AttemptTimeout, cfg.RetryTimeout = 200*time.Millisecond, -1 // one round
+		cfg.AttemptTimeout, cfg.RetryTimeout = 2*time.Second, -1 // one round
 	})
 	defer client.Close()
 	ctx := context.Background()

@@ -58,3 +58,34 @@ func TestAWaitThatLooksAgainEndsWithItsContext(t *testing.T) {
 		w.release(w.gets(first))
 	})
 }
+
+// Each of them looks for itself now and then, at what is needed to know that it
+// still has to wait: not at the whole line each time.
+func TestWhatThoseWhoWaitForPermitsLookAtDoesNotGrowWithTheLine(t *testing.T) {
+	inBubble(t, func(w *world) {
+		s, ear := w.listening()
+		sem := permits{lock.NewSemaphore(s, "licences", 2), 1}
+		held := []*lock.Handle{w.acquire(sem), w.acquire(sem)}
+		const many = 300
+		ctx, cancel := context.WithCancel(w.Context())
+		var waiting []<-chan acquired
+		for range many {
+			c := w.start(ctx, sem)
+			w.waits(c)
+			waiting = append(waiting, c)
+		}
+		ear.disturbed()
+		time.Sleep(time.Minute)
+		require.Less(w, ear.heard.Load(), int64(6*many*4<<10)) // a look each 10 s, 4 KiB each
+		w.Srv.SetNoSpace(true)                                 // nobody can tell it of the permits that it gets
+		w.release(held[0])
+		w.release(held[1])
+		w.gets(waiting[0])
+		w.gets(waiting[1])
+		w.Srv.SetNoSpace(false)
+		cancel()
+		for _, c := range waiting[2:] {
+			w.fails(c)
+		}
+	})
+}

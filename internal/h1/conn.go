@@ -95,14 +95,14 @@ func (c *conn) shrink() {
 
 // readHead reads heads up to the final one.
 func (c *conn) readHead() (head, error) {
-	for range maxInterim + 1 {
+	for i := range maxInterim + 1 {
 		end, seen := 0, 0
 		for {
 			if end = headEnd(c.buf[c.r:c.w], seen); end > 0 && speaksHTTP(c.buf[c.r:c.w]) {
 				break
 			}
 			if !speaksHTTP(c.buf[c.r:c.w]) {
-				return head{}, notHTTP(c.buf[c.r:c.w], !c.reused)
+				return head{}, notHTTP(c.buf[c.r:c.w], !c.reused && i == 0)
 			}
 			if seen = c.w - c.r; seen >= maxHead {
 				return head{}, malformed("head without an end")

@@ -34,7 +34,7 @@ var greetings = []struct {
 }
 
 // notHTTP describes what began with b instead of a reply. It is ErrNotHTTP only on
-// a connection that has not served before and with a greeting that is known:
+// a connection on which nothing has come before and with a greeting that is known:
 // elsewhere it may be a part of an earlier reply, and nothing of it is shown.
 func notHTTP(b []byte, fresh bool) error {
 	for _, g := range greetings {

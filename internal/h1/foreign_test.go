@@ -79,6 +79,21 @@ func TestAServerThatSpeaksWhatIsNotKnownIsToldAtOnceToo(t *testing.T) {
 	}
 }
 
+// It may have carried the request out.
+func TestAServerThatHasSpokenHTTPSpeaksNoOtherProtocol(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, pool := newPeer(t, Config{}, func(c *peerConn) {
+			c.request()
+			c.say("HTTP/1.1 100 Continue\r\n\r\n220 canary\r\n")
+			c.request()
+		})
+		_, err := pool.Do(t.Context(), putRequest)
+		require.ErrorIs(t, err, ErrMalformed)
+		require.NotErrorIs(t, err, ErrNotHTTP)
+		require.NotContains(t, err.Error(), "canary")
+	})
+}
+
 // The head may come in pieces, however small.
 func TestAHeadThatComesByteForByteIsRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -56,8 +56,7 @@ var errUnheard = errors.New("nothing was heard")
 
 // Who waits for permits behind others hears of it from the one in front when that
 // gets in. That one may not be able to tell (see admitted), so every hearAfter it
-// looks for itself; in a long line less often, so that all together look ten times
-// a second at most.
+// looks for itself; in a long line less often, the less the further behind.
 const (
 	hearAfter = 10 * time.Second
 	hearEach  = 100 * time.Millisecond // for each in front
@@ -68,7 +67,7 @@ func (e *Entry) hear(ctx context.Context, p *place, v verdict, s *sight) ([]etcd
 	if p.Rule.Kind != Permits || !v.one {
 		return s.next(ctx)
 	}
-	long := max(hearAfter, time.Duration(len(p.view.front))*hearEach)
+	long := max(hearAfter, time.Duration(p.view.ahead())*hearEach)
 	bound, cancel := context.WithTimeout(ctx, long+rand.N(long/4))
 	defer cancel()
 	evs, err := s.next(bound)
@@ -76,4 +75,47 @@ func (e *Entry) hear(ctx context.Context, p *place, v verdict, s *sight) ([]etcd
 		err = errUnheard
 	}
 	return evs, err
+}
+
+// ahead is how many are in front at most.
+func (v *view) ahead() int {
+	if v.most > 0 {
+		return min(len(v.front), int(v.most))
+	}
+	return len(v.front)
+}
+
+// glance is the look of who has heard nothing for so long. Many do so all the
+// time, so it reads of the line the oldest alone, more than there are permits: as
+// long as these want more than all permits it goes on as it did.
+func (e *Entry) glance(ctx context.Context, p *place, pace *pacer) error {
+	limit, err := p.Line.limitOf(p.view.settings)
+	if err != nil || limit >= int64(len(p.view.front)) {
+		return e.look(ctx, p, pace)
+	}
+	r, err := e.s.Client().Get(ctx, p.Line.set(), etcd.WithLimit(limit+2), // one is the settings
+		etcd.WithSort(etcd.ByCreateRevision, etcd.Ascending))
+	if err != nil {
+		return e.look(ctx, p, pace) // which tries again
+	}
+	now := p.readView(r, e.rev)
+	if now.settings == nil || now.settings.ModRevision != p.view.settings.ModRevision || !now.wants(limit+1) {
+		return e.look(ctx, p, pace)
+	}
+	p.view.most = r.Count
+	return nil
+}
+
+// wants reports whether those in front want so many permits, or more.
+func (v *view) wants(permits int64) bool {
+	for i := range v.front {
+		m := &v.front[i]
+		if m.Kind != Permits || m.Weight <= 0 {
+			return false // a look tells what is wrong
+		}
+		if permits -= min(m.Weight, permits); permits == 0 {
+			return true
+		}
+	}
+	return false
 }

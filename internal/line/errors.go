@@ -10,6 +10,8 @@ import (
 var (
 	// ErrReleased: it left by itself.
 	ErrReleased = errors.New("released")
+	// ErrResigned is what ErrReleased is called of a candidate.
+	ErrResigned = errors.New("resigned")
 	// ErrDeleted: somebody deleted its key.
 	ErrDeleted = errors.New("the key was deleted by somebody else")
 	// ErrBroken: somebody took it away and gave a reason; see BrokenError.

@@ -27,7 +27,7 @@ func (e *Entry) Release(ctx context.Context) error {
 		loss = e.Err()
 	}
 	e.note(loss)
-	e.end(ErrReleased)
+	e.end(e.ownEnd())
 	defer e.quiet()
 	select {
 	case e.leaving <- struct{}{}:
@@ -59,6 +59,14 @@ func (e *Entry) Release(ctx context.Context) error {
 	return e.Loss()
 }
 
+// ownEnd is the cause of the end of an entry that leaves by itself.
+func (e *Entry) ownEnd() error {
+	if e.places[0].Rule.Kind == Candidate {
+		return ErrResigned
+	}
+	return ErrReleased
+}
+
 // Quit ends the entry's context with cause although its keys are still there,
 // until it is released.
 func (e *Entry) Quit(cause error) { e.end(cause) }
@@ -73,7 +81,7 @@ func (e *Entry) Loss() error {
 
 // note keeps the cause of a loss that Release found, the first of them.
 func (e *Entry) note(err error) {
-	if err == nil || errors.Is(err, ErrReleased) || errors.Is(err, ErrHandedOver) {
+	if err == nil || errors.Is(err, e.ownEnd()) || errors.Is(err, ErrHandedOver) {
 		return
 	}
 	e.mu.Lock()

@@ -49,6 +49,7 @@ type view struct {
 	tenure   *etcd.KV // likewise
 	rev      int64    // as of
 	left     int64    // the last event that made it shorter since
+	most     int64    // no more than so many are left of front; 0 is not known
 }
 
 // A verdict is what a view means under a rule.

@@ -232,7 +232,7 @@ func (e *Entry) waitIn(ctx context.Context, p *place) error {
 		}
 		evs, err := e.hear(ctx, p, v, s)
 		if errors.Is(err, errUnheard) {
-			if err = e.look(ctx, p, &pace); err != nil {
+			if err = e.glance(ctx, p, &pace); err != nil {
 				return err
 			}
 			continue

@@ -20,7 +20,7 @@ const cleanUp = 2 * time.Second
 // time is left to the session's janitor.
 func (e *Entry) fail(ctx context.Context, err error) error {
 	err = e.reason(ctx, err)
-	e.end(ErrReleased)
+	e.end(e.ownEnd())
 	e.quiet()
 	if e.rev == 0 && !e.suspect {
 		e.freeKeys() // nothing was created

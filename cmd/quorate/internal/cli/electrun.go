@@ -55,7 +55,7 @@ func (a *app) elect(c *cobra.Command, f electFlags, name string, command []strin
 		}
 		return err
 	}
-	defer a.closeSession(l.ctx, s)
+	defer func() { a.closeSession(l.ctx, s, l.by) }()
 	l.waits()
 	defer func() { l.tell.Stop() }()
 	meta := map[string]string{"command": filepath.Base(command[0])}
@@ -90,8 +90,9 @@ type leading struct {
 	patience *time.Timer // nil where it waits as long as it takes
 	retried  string      // the last error that was told
 
-	over   bool  // nothing more is to be done
-	result error // then: what becomes of it
+	over   bool      // nothing more is to be done
+	result error     // then: what becomes of it
+	by     time.Time // and when all is to be over
 }
 
 var errOver = errors.New("it is over")
@@ -99,7 +100,7 @@ var errOver = errors.New("it is over")
 // finish makes err what becomes of it all.
 func (l *leading) finish(err error) {
 	if !l.over {
-		l.over, l.result = true, err
+		l.over, l.result, l.by = true, err, time.Now().Add(l.a.patience())
 	}
 	l.end(errOver)
 }

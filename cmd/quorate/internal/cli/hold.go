@@ -31,9 +31,13 @@ func (a *app) session(ctx context.Context, client *etcd.Client, f lockFlags) (*e
 // nobody answers.
 const lostPatience = 500 * time.Millisecond
 
-// closeSession ends the session. What it cannot revoke now runs out by itself.
-func (a *app) closeSession(ctx context.Context, s *etcd.Session) {
+// closeSession ends the session, by that time if it is not zero. What it cannot
+// revoke until then runs out by itself.
+func (a *app) closeSession(ctx context.Context, s *etcd.Session, by time.Time) {
 	long := a.patience()
+	if !by.IsZero() {
+		long = min(long, time.Until(by))
+	}
 	if s.Err() != nil {
 		long = min(long, lostPatience)
 	}
@@ -189,10 +193,10 @@ func inTheWay(err error) string {
 	return ""
 }
 
-// release gives the lock back. It returns an error only where the lock turns
-// out to have been lost before.
-func (a *app) release(ctx context.Context, h *lock.Handle, f lockFlags) error {
-	ctx, cancel := context.WithTimeout(ctx, a.patience())
+// release gives the lock back, by that time. It returns an error only where the
+// lock turns out to have been lost before.
+func (a *app) release(ctx context.Context, h *lock.Handle, f lockFlags, by time.Time) error {
+	ctx, cancel := context.WithDeadline(ctx, by)
 	defer cancel()
 	err := h.Release(ctx)
 	if err == nil || errors.Is(err, lock.ErrLost) {

@@ -202,7 +202,8 @@ func (a *app) lock(c *cobra.Command, f lockFlags, locks, command []string) (err 
 		}
 		return err
 	}
-	defer a.closeSession(ctx, s)
+	var by time.Time // when all that follows the command is to be over
+	defer func() { a.closeSession(ctx, s, by) }()
 	h, err := a.acquire(waiting, s, f, locks, command[0])
 	if err != nil {
 		return err
@@ -219,9 +220,10 @@ func (a *app) lock(c *cobra.Command, f lockFlags, locks, command []string) (err 
 		Tick:     f.slack(),
 		Lost:     h.Err,
 	})
+	by = time.Now().Add(a.patience())
 	lost := h.Err()
 	if lost == nil {
-		lost = a.release(ctx, h, f)
+		lost = a.release(ctx, h, f, by)
 	}
 	switch {
 	case lost != nil:
