@@ -29,7 +29,7 @@ var strangeReplies = map[string]struct {
 	"some other JSON":       {etcdtest.TextReply(200, "application/json", `{"status":"ok"}`), true, etcd.ErrBadReply},
 	"a login page":          {etcdtest.TextReply(200, "text/html", "<html>please log in"), true, etcd.ErrBadReply},
 	"a huge reply":          {etcdtest.HugeReply(30 << 20), true, etcd.ErrBadReply},
-	"a compressed bomb":     {etcdtest.BombReply(300 << 20), true, etcd.ErrBadReply},
+	"a compressed bomb":     {etcdtest.BombReply(20 << 20), true, etcd.ErrBadReply},
 	"no content":            {etcdtest.TextReply(204, "", ""), true, etcd.ErrNotEtcd},
 	"a bad gateway":         {etcdtest.TextReply(502, "text/html", "<html>bad gateway"), true, etcd.ErrNotEtcd},
 	"a gateway timeout":     {etcdtest.TextReply(504, "text/html", "<html>timeout"), true, etcd.ErrNotEtcd},

@@ -78,8 +78,9 @@ type ackGroup struct {
 // ackFlight is what is kept of a flight of acks between two drivers.
 type ackFlight struct {
 	attempts
-	txn    etcd.Txn
-	groups []*ackGroup
+	txn     etcd.Txn
+	groups  []*ackGroup     // those that are not settled yet,
+	results []etcd.OpResult // and the answer to each, once there is one
 }
 
 // flyAcks carries out a flight of acks: deletions alone, so that it passes when
@@ -90,19 +91,25 @@ func (c *consumer) flyAcks(ctx context.Context, f *flight[*delivery]) bool {
 		st = c.composeAcks(f.parts)
 		f.state = st
 	}
-	res, err, arrived := st.send(ctx, c.q.c, st.txn)
-	if !arrived {
-		return false
-	}
-	if err != nil {
-		for _, p := range f.parts {
-			p.settle(err)
+	if st.results == nil {
+		res, err, arrived := st.send(ctx, c.q.c, st.txn)
+		if !arrived {
+			return false
 		}
-		c.reopen(st)
-		return true
+		if err != nil {
+			for _, p := range f.parts {
+				p.settle(err)
+			}
+			c.reopen(st)
+			return true
+		}
+		st.results = res.Results
 	}
-	for i, g := range st.groups {
-		c.ackedGroup(ctx, st, g, res.Results[i].Txn)
+	for len(st.groups) > 0 {
+		if !c.ackedGroup(ctx, st, st.groups[0], st.results[0].Txn) {
+			return false
+		}
+		st.groups, st.results = st.groups[1:], st.results[1:]
 	}
 	return true
 }
@@ -214,11 +221,11 @@ func (c *consumer) removal(cl *claim, rest []run) etcd.Txn {
 // removalBytes is about how many bytes a removal takes that compares so many pieces.
 func removalBytes(cl *claim, pieces int) int { return (2*pieces + 4) * (len(cl.key) + 32) }
 
-// ackedGroup settles the acks of one nested transaction.
-func (c *consumer) ackedGroup(ctx context.Context, st *ackFlight, g *ackGroup, res *etcd.TxnResult) {
+// ackedGroup settles the acks of one nested transaction. It reports false if ctx
+// ended before it was known what came of them: that is for the next driver.
+func (c *consumer) ackedGroup(ctx context.Context, st *ackFlight, g *ackGroup, res *etcd.TxnResult) bool {
 	if !res.Succeeded {
-		c.refusedGroup(ctx, st, g)
-		return
+		return c.refusedGroup(ctx, st, g)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -231,11 +238,12 @@ func (c *consumer) ackedGroup(ctx context.Context, st *ackFlight, g *ackGroup, r
 		c.turned(p.item, acked)
 		p.settle(nil)
 	}
+	return true
 }
 
 // refusedGroup settles acks whose claim record is gone: by others, or by an
 // attempt of ours whose reply was lost.
-func (c *consumer) refusedGroup(ctx context.Context, st *ackFlight, g *ackGroup) {
+func (c *consumer) refusedGroup(ctx context.Context, st *ackFlight, g *ackGroup) bool {
 	var open []*delivery
 	for _, p := range g.parts {
 		if st.doubt() || c.inDoubt(p.item) {
@@ -243,6 +251,9 @@ func (c *consumer) refusedGroup(ctx context.Context, st *ackFlight, g *ackGroup)
 		}
 	}
 	fs, err := c.fates(ctx, g.claim, open)
+	if err != nil && ctx.Err() != nil {
+		return false
+	}
 	for _, p := range g.parts {
 		switch f, asked := fs[p.item]; {
 		case asked:
@@ -254,6 +265,7 @@ func (c *consumer) refusedGroup(ctx context.Context, st *ackFlight, g *ackGroup)
 		}
 	}
 	c.takenAway(g.claim) // or ended by us: in any case it is over
+	return true
 }
 
 // reopen takes back that claims are being closed, after a flight of which it is

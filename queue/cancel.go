@@ -125,6 +125,41 @@ func (q *core) howRemoved(ctx context.Context, j Job, lost error) error {
 	return nil
 }
 
+// removed finds out what became of jobs that we tried to remove, all at once,
+// without an answer: how many were removed, which are there still as they were
+// read, and whether some went to another place.
+func (q *core) removed(ctx context.Context, js []Job, lost error) (n int, left []Job, moved bool, err error) {
+	gets := make([]etcd.Op, len(js))
+	for i := range js {
+		gets[i] = etcd.Get(etcd.Key(js[i].key), etcd.KeysOnly())
+	}
+	var gone []Job
+	err = q.getMany(ctx, gets, func(i int, r *etcd.GetResult) {
+		switch kv, there := r.First(); {
+		case !there:
+			gone = append(gone, js[i])
+		case kv.ModRevision == js[i].mod:
+			left = append(left, js[i])
+		default:
+			moved = true // it was put there anew
+		}
+	})
+	for _, j := range gone {
+		if err != nil {
+			break
+		}
+		switch how := q.howRemoved(ctx, j, lost); {
+		case how == nil:
+			n++
+		case errors.Is(how, errMoved):
+			moved = true
+		case !errors.Is(how, ErrNotFound):
+			err = how
+		}
+	}
+	return n, left, moved, err
+}
+
 // leftBehind is what goes with a job that is removed: its place in the index, and
 // its unique key if it has that still.
 func (q *core) leftBehind(j *Job) (ops []etcd.Op) {

@@ -11,24 +11,41 @@ import (
 // buryDoomed makes dead letters of jobs that cannot be delivered.
 func (c *consumer) buryDoomed(ctx context.Context) error {
 	c.mu.Lock()
-	doomed := c.dooms // they stay there meanwhile: Close waits for them
+	dooms := c.dooms // they stay there meanwhile: Close waits for them
 	c.mu.Unlock()
 	var failed []doom
 	var last error
-	ms := make([]*move, len(doomed))
-	for i, d := range doomed {
+	ms := make([]*move, len(dooms))
+	for i, d := range dooms {
 		ms[i] = c.burial(d.d, d.reason, d.by, nil)
 	}
 	for i, err := range c.moveAll(ctx, ms) {
-		if err != nil && !errors.Is(err, ErrClaimLost) && !errors.Is(err, ErrSettled) && !errors.Is(err, ErrNotFound) {
-			failed, last = append(failed, doomed[i]), err
+		switch d := dooms[i]; {
+		case err == nil, errors.Is(err, ErrClaimLost), errors.Is(err, ErrSettled):
+		case errors.Is(err, ErrNotFound): // there is nothing left to do of it
+			c.mu.Lock()
+			c.turned(d.d, doomed)
+			c.mu.Unlock()
+		case errors.Is(err, etcd.ErrTooLarge):
+			c.leaveDoomed(d, err)
+		default:
+			failed, last = append(failed, d), err
 		}
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.dooms = append(failed, c.dooms[len(doomed):]...)
+	c.dooms = append(failed, c.dooms[len(dooms):]...)
 	c.touch()
 	return last
+}
+
+// leaveDoomed gives up to make a dead letter of what etcd does not take as one. It
+// stays in its claim until the consumer ends, and does not hold up other suspects.
+func (c *consumer) leaveDoomed(d doom, err error) {
+	c.q.leaveAlone(d.d.key, err)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.freeSlot(d.d.claim)
 }
 
 // cleanPage is how many records are removed in one commit.

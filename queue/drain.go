@@ -56,13 +56,19 @@ func (q *core) drain(ctx context.Context, p int, r run, must []etcd.Cmp) (int, e
 		if len(res.KVs) == 0 {
 			return n, nil
 		}
+		var jobs run // the first and behind the last of the page
 		var release []etcd.Op
 		end, count := r[0], 0
 		for _, kv := range res.KVs {
 			end = q.keys.behind(kv.Key)
-			if _, _, ok := q.keys.position(kv.Key); ok {
-				count++
+			_, pos, ok := q.keys.position(kv.Key)
+			if !ok {
+				continue
 			}
+			if count++; count == 1 {
+				jobs[0] = pos
+			}
+			jobs[1] = pos + 1
 			if env, err := decodeEnvelope(kv.Value); err == nil {
 				release = append(release, q.releaseUnique(env)...)
 			}
@@ -70,9 +76,11 @@ func (q *core) drain(ctx context.Context, p int, r run, must []etcd.Cmp) (int, e
 				break
 			}
 		}
-		page := run{r[0], end}
+		if r[0] = end; count == 0 {
+			continue
+		}
 		var try attempts
-		done, err, _ := try.send(ctx, q.c, etcd.Txn{If: must, Then: append([]etcd.Op{etcd.Delete(q.keys.span(p, page))}, release...)})
+		done, err, _ := try.send(ctx, q.c, etcd.Txn{If: must, Then: append([]etcd.Op{etcd.Delete(q.keys.exactly(p, jobs))}, release...)})
 		if err != nil {
 			return n, err
 		}
@@ -80,7 +88,6 @@ func (q *core) drain(ctx context.Context, p int, r run, must []etcd.Cmp) (int, e
 			return n, errMoved
 		}
 		n += count
-		r[0] = page[1]
 		if !done.Succeeded {
 			return n, errMoved
 		}

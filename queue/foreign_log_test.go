@@ -130,11 +130,12 @@ func TestAForeignKeyInTheLogHurtsNobody(t *testing.T) {
 		inBubbles(t, func(w *world) {
 			q := w.queue()
 			w.push(q, "a", "b", "c", "d")
-			put(w)
+			keys := put(w)
 			n, err := q.Purge(w.Context(), queue.Ready)
 			require.NoError(w, err)
 			require.Equal(w, 4, n)
 			require.Empty(w, w.srv.Keys(data+"purge/"))
+			stays(w, keys[2:]) // the others stood between positions that went as one range
 		})
 	})
 }
@@ -153,5 +154,27 @@ func TestForeignPresencesDoNotKeepTheInboxFromBeingWatched(t *testing.T) {
 		_, err = q.Client().Txn(w.Context(), etcd.Txn{Then: []etcd.Op{op}})
 		require.NoError(w, err)
 		w.ackAll(n.within(time.Minute, 1))
+	})
+}
+
+// Positions are told in small letters. A key in capitals sorts among other positions
+// than the one it would be read as, and who took it for that one would settle
+// somebody else's job.
+func TestAKeyInTheLogInCapitalsIsNoPosition(t *testing.T) {
+	inBubbles(t, func(w *world) {
+		n := w.node()
+		w.push(n.q, numbered(11)...)
+		job, ok := w.srv.Get(data + fmt.Sprintf("jobs/0/%016x", 0))
+		require.True(w, ok)
+		foreign := data + fmt.Sprintf("jobs/0/%016X", 10)
+		w.srv.Put(foreign, job.Value)
+		ds := n.within(time.Minute, 10)
+		w.ackAll(ds)
+		last := n.within(time.Minute, 1)
+		require.Equal(w, numbered(11), append(values(ds), values(last)...))
+		require.EqualValues(w, 1, w.stats(n.q).Claims)
+		w.ackAll(last)
+		n.none(time.Minute)
+		require.Equal(w, []string{foreign}, w.srv.Keys(data+"jobs/"))
 	})
 }

@@ -188,14 +188,14 @@ func TestLargeJobsAreClaimedInPortionsThatFitAReply(t *testing.T) {
 	inBubble(t, func(w *world) {
 		q := w.queue()
 		big := strings.Repeat("x", 900_000)
-		for range 30 {
+		for range 12 {
 			w.push(q, big)
 		}
 		w.push(q, numbered(100)...)
-		c := w.client(func(cfg *etcd.Config) { cfg.MaxReplyBytes = 16 << 20 })
+		c := w.client(func(cfg *etcd.Config) { cfg.MaxReplyBytes = 8 << 20 })
 		n := w.nodeOf(c, w.session(c), queue.Prefetch(5000))
-		ds := n.take(130)
-		require.Len(w, ds, 130)
+		ds := n.take(112)
+		require.Len(w, ds, 112)
 		w.ackAll(ds)
 		w.empty()
 	})

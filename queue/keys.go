@@ -2,7 +2,6 @@ package queue
 
 import (
 	"fmt"
-	"strconv"
 	"strings"
 
 	"github.com/quorate/quorate/etcd"
@@ -107,8 +106,17 @@ func (k keys) position(key string) (p int, pos int64, ok bool) {
 	if !found || len(rest) != 18 || rest[0] < '0' || rest[0] > '9' || rest[1] != '/' {
 		return 0, 0, false
 	}
-	pos, err := strconv.ParseInt(rest[2:], 16, 64)
-	return int(rest[0] - '0'), pos, err == nil
+	for i := 2; i < len(rest); i++ { // as hex16 tells it, and not in another way
+		switch c := rest[i]; {
+		case '0' <= c && c <= '9':
+			pos = pos<<4 | int64(c-'0')
+		case 'a' <= c && c <= 'f':
+			pos = pos<<4 | int64(c-'a'+10)
+		default:
+			return 0, 0, false
+		}
+	}
+	return int(rest[0] - '0'), pos, pos >= 0
 }
 
 // upTo is the keys below prefix that start with a time before t, in ms, which

@@ -134,8 +134,9 @@ func takeMoves(waiting []*part[*move]) int {
 // moveFlight is what is kept of a flight of moves between two drivers.
 type moveFlight struct {
 	attempts
-	txn   etcd.Txn
-	place []int // of each part's result; two moves of one job have one
+	txn     etcd.Txn
+	place   []int           // of each part's result; two moves of one job have one
+	results []etcd.OpResult // once there is an answer
 }
 
 // flyMoves carries out a flight of moves. Each compares that the job is still
@@ -146,18 +147,30 @@ func (c *consumer) flyMoves(ctx context.Context, f *flight[*move]) bool {
 		st = c.composeMoves(f.parts)
 		f.state = st
 	}
-	res, err, arrived := st.send(ctx, c.q.c, st.txn)
-	if !arrived {
-		return false
+	if st.results == nil {
+		res, err, arrived := st.send(ctx, c.q.c, st.txn)
+		if !arrived {
+			return false
+		}
+		if err != nil {
+			for _, p := range f.parts {
+				p.settle(full(err))
+			}
+			return true
+		}
+		st.results = res.Results
 	}
 	for i, p := range f.parts {
 		switch {
-		case err != nil:
-			p.settle(full(err))
+		case p.out: // by the driver before
 		case st.place[i] < 0:
 			p.settle(ErrSettled)
 		default:
-			p.settle(c.moved(ctx, st, p.item, res.Results[st.place[i]].Txn))
+			err := c.moved(ctx, st, p.item, st.results[st.place[i]].Txn)
+			if ctx.Err() != nil && errors.Is(err, etcd.ErrUnknownOutcome) {
+				return false // what came of it is for the next driver to find out
+			}
+			p.settle(err)
 		}
 	}
 	return true

@@ -137,7 +137,7 @@ func TestThreeConsumersWatchTheInboxWhoeverDies(t *testing.T) {
 func TestLargeOutboxJobsAreReadInPortionsThatFitAReply(t *testing.T) {
 	inBubble(t, func(w *world) {
 		q := w.queue()
-		for range 20 {
+		for range 8 {
 			_, op, err := q.EnqueueOp(strings.Repeat("x", 900_000))
 			require.NoError(w, err)
 			_, err = q.Client().Txn(w.Context(), etcd.Txn{Then: []etcd.Op{op}})
@@ -145,7 +145,7 @@ func TestLargeOutboxJobsAreReadInPortionsThatFitAReply(t *testing.T) {
 		}
 		c := w.client(func(cfg *etcd.Config) { cfg.MaxReplyBytes = 4 << 20 })
 		n := w.nodeOf(c, w.session(c))
-		for range 20 {
+		for range 8 {
 			ctx, cancel := context.WithTimeout(w.Context(), 10*time.Second)
 			ds, err := n.Receive(ctx, 1)
 			cancel()

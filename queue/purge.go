@@ -66,26 +66,34 @@ const purgePage = 25
 
 // purgeExact removes jobs that stand under keys of their own.
 func (q *core) purgeExact(ctx context.Context, state State, sel selector) (int, error) {
-	var page []etcd.Op
+	var page []Job
 	done := 0
 	send := func() error {
 		if len(page) == 0 {
 			return nil
 		}
+		var t etcd.Txn
+		for i := range page {
+			t.Then = append(t.Then, q.exactly(&page[i]))
+		}
 		var try attempts
-		res, err, _ := try.send(ctx, q.c, etcd.Txn{Then: page})
+		res, err, _ := try.send(ctx, q.c, t)
 		if err != nil {
 			return err
 		}
-		for _, r := range res.Results {
-			done += b2i(r.Txn.Succeeded || try.doubt())
+		var gone []Job
+		for i, r := range res.Results {
+			if done += b2i(r.Txn.Succeeded); !r.Txn.Succeeded && try.doubt() {
+				gone = append(gone, page[i])
+			}
 		}
 		page = nil
-		return nil
+		n, _, _, err := q.removed(ctx, gone, try.err)
+		done += n
+		return err
 	}
 	err := q.selected(ctx, state, sel, func(j Job) error {
-		page = append(page, q.exactly(&j))
-		if len(page) < purgePage {
+		if page = append(page, j); len(page) < purgePage {
 			return nil
 		}
 		return send()
@@ -204,14 +212,20 @@ func (q *core) purgeFree(ctx context.Context) (int, error) {
 	n := 0
 	for _, h := range s.free {
 		key := etcd.Key(h.key)
+		note := q.keys.purges() + nonce(6)
 		res, err := q.repeat(ctx, etcd.Txn{
 			If:   []etcd.Cmp{etcd.IfModRevision(key, etcd.Equal, h.mod)},
-			Then: []etcd.Op{etcd.Delete(key), etcd.Put(q.keys.purges()+nonce(6), h.rec.encode())},
+			Then: []etcd.Op{etcd.Delete(key), etcd.Put(note, h.rec.encode())},
+			Else: []etcd.Op{etcd.Get(etcd.Key(note), etcd.KeysOnly())},
 		})
 		if err != nil {
 			return n, err
 		}
-		if res.Succeeded {
+		did := res.Succeeded
+		if !did { // by an attempt before, whose reply was lost?
+			_, did = res.Results[0].Get.First()
+		}
+		if did {
 			n += int(size(h.rec.Runs))
 		}
 	}

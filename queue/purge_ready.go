@@ -47,9 +47,10 @@ type readyRemoval struct {
 
 // send removes the jobs of the page that nobody has claimed. As in remove, what a
 // claim of them would change is compared; where it has changed, that is looked at
-// anew, and not the jobs.
+// anew, and not the jobs, unless an attempt has had no answer: it can not arrive
+// any more then, but may have.
 func (r *readyRemoval) send(ctx context.Context) error {
-	page, doubt := r.page, false
+	page := r.page
 	r.page = nil
 	return again(ctx, func() (err error) {
 		for len(page) > 0 {
@@ -67,10 +68,13 @@ func (r *readyRemoval) send(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			doubt = doubt || try.doubt()
 			if res.Succeeded {
-				r.count(page, res, doubt)
-				return nil
+				return r.count(ctx, page, res, &try)
+			}
+			if try.doubt() {
+				if page, err = r.resolve(ctx, page, try.err); err != nil {
+					return err
+				}
 			}
 			kv, there := res.Results[0].Get.First()
 			head, err := r.q.sawHead(kv, there)
@@ -118,16 +122,29 @@ func (r *readyRemoval) compose(page []Job) (t etcd.Txn, left []Job) {
 	return t, left
 }
 
-// count takes in which jobs of a page were there still. Where a reply was lost,
-// what is gone was removed by that attempt.
-func (r *readyRemoval) count(page []Job, res *etcd.TxnResult, doubt bool) {
-	for i := range page {
-		_, _, inLog := r.q.keys.position(page[i].key)
+// count takes in which jobs of a page were there still.
+func (r *readyRemoval) count(ctx context.Context, page []Job, res *etcd.TxnResult, try *attempts) error {
+	var gone []Job
+	for i, j := range page {
+		_, _, inLog := r.q.keys.position(j.key)
 		switch {
-		case res.Results[i].Txn.Succeeded || doubt:
+		case res.Results[i].Txn.Succeeded:
 			r.done++
+		case try.doubt():
+			gone = append(gone, j)
 		case !inLog:
 			r.moved = true
 		}
 	}
+	_, err := r.resolve(ctx, gone, try.err)
+	return err
+}
+
+// resolve finds out which jobs were removed by an attempt without an answer, and
+// gives those that are there still.
+func (r *readyRemoval) resolve(ctx context.Context, page []Job, lost error) (left []Job, err error) {
+	removed, left, moved, err := r.q.removed(ctx, page, lost)
+	r.done += removed
+	r.moved = r.moved || moved
+	return left, err
 }

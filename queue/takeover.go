@@ -47,6 +47,11 @@ func (q *core) takeAll(ctx context.Context, how taking) (int, error) {
 func (q *core) takeOver(ctx context.Context, kv etcd.KV, how taking) (did bool, err error) {
 	err = again(ctx, func() error {
 		now, err := q.takeOverAs(ctx, kv, how, &did)
+		if errors.Is(err, etcd.ErrTooLarge) && how.maxAttempts > 0 {
+			q.leaveAlone(kv.Key, err)
+			how.maxAttempts = 0 // it stays a suspect
+			return errMoved
+		}
 		if err == nil && now != nil && now.CreateRevision == kv.CreateRevision {
 			kv = *now
 			return errMoved
